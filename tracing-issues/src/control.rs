@@ -1,0 +1,85 @@
+//! Control signals for the worker: flush and stop. They do not travel through the report queue, which is full exactly
+//! when they matter. Nothing here is on a caller's hot path.
+
+use std::{
+    sync::{Condvar, Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant},
+};
+
+/// What the owner of the guard asks of the worker.
+#[derive(Debug, Default)]
+pub(crate) struct Control {
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    /// Counts flush requests; the worker answers by raising `flushed` to the number it saw.
+    requested: u64,
+    flushed: u64,
+    /// Whether the latest flush left nothing behind.
+    is_complete: bool,
+    /// When the latest flush gives up.
+    deadline: Option<Instant>,
+    stopping: bool,
+    stopped: bool,
+}
+
+/// A flush that the worker has to carry out.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct FlushRequest {
+    number: u64,
+    pub(crate) deadline: Instant,
+    /// The worker ends after this flush.
+    pub(crate) is_last: bool,
+}
+
+impl Control {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Asks for a flush and waits until it is done or `deadline` has passed. Tells whether it was done in time.
+    pub(crate) fn flush(&self, deadline: Instant, is_last: bool) -> bool {
+        let mut state = self.lock();
+        state.requested += 1;
+        state.deadline = Some(state.deadline.map_or(deadline, |earlier| earlier.max(deadline)));
+        state.stopping |= is_last;
+        let number = state.requested;
+        self.changed.notify_all();
+        while state.flushed < number && !state.stopped {
+            let Some(left) = deadline.checked_duration_since(Instant::now()).filter(|left| !left.is_zero()) else {
+                return false;
+            };
+            state = self.changed.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
+        }
+        state.flushed >= number && state.is_complete
+    }
+
+    /// Waits at most `idle` for a request; called by the worker between two looks at the queue.
+    pub(crate) fn wait(&self, idle: Duration) -> Option<FlushRequest> {
+        let state = self.lock();
+        let state = if state.requested > state.flushed {
+            state
+        } else {
+            self.changed.wait_timeout(state, idle).unwrap_or_else(PoisonError::into_inner).0
+        };
+        (state.requested > state.flushed).then(|| FlushRequest {
+            number: state.requested,
+            deadline: state.deadline.unwrap_or_else(Instant::now),
+            is_last: state.stopping,
+        })
+    }
+
+    /// Answers a request: everything before it is settled, or its deadline has passed.
+    pub(crate) fn finish(&self, request: FlushRequest, is_complete: bool) {
+        let mut state = self.lock();
+        state.flushed = request.number;
+        state.is_complete = is_complete;
+        state.deadline = None;
+        state.stopped |= request.is_last;
+        drop(state);
+        self.changed.notify_all();
+    }
+}

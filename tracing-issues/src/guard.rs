@@ -1,0 +1,86 @@
+//! [`IssueGuard`]: keeps the worker alive, and sees to it that a process which ends does not lose its last errors.
+
+use std::{
+    fmt,
+    sync::Arc,
+    thread::JoinHandle,
+    time::{Duration, Instant},
+};
+
+use crate::{
+    control::Control,
+    stats::{Counters, Stats},
+};
+
+/// Flushes what was captured and stops the worker when it is dropped. Keep it until the end of `main`:
+///
+/// ```no_run
+/// let (issues, _guard) = tracing_issues::from_env()?;
+/// # drop(issues);
+/// # Ok::<(), tracing_issues::ConfigError>(())
+/// ```
+///
+/// Dropping takes at most the flush timeout (5 s unless configured), also when nothing can be reached; what could not
+/// be sent by then is lost, counted, and named on stderr. `std::process::exit` runs no destructors: call
+/// [`flush`](Self::flush) before it.
+#[must_use = "without the guard the worker stops at once: bind it to a name such as `_guard`, not to `_`"]
+pub struct IssueGuard {
+    control: Arc<Control>,
+    counters: Arc<Counters>,
+    flush_timeout: Duration,
+    worker: Option<JoinHandle<()>>,
+}
+
+impl IssueGuard {
+    pub(crate) fn new(
+        control: Arc<Control>,
+        counters: Arc<Counters>,
+        flush_timeout: Duration,
+        worker: JoinHandle<()>,
+    ) -> Self {
+        Self { control, counters, flush_timeout, worker: Some(worker) }
+    }
+
+    /// Sends everything captured so far, waiting at most `timeout`. Tells whether all of it was delivered in time.
+    pub fn flush(&self, timeout: Duration) -> bool {
+        self.control.flush(Instant::now() + timeout, false)
+    }
+
+    /// The counters at this moment.
+    pub fn stats(&self) -> Stats {
+        self.counters.snapshot()
+    }
+
+    /// Flushes and stops as dropping does, and returns the final counters.
+    pub fn shutdown(mut self) -> Stats {
+        self.stop();
+        self.stats()
+    }
+
+    fn stop(&mut self) {
+        let Some(worker) = self.worker.take() else { return };
+        // A little longer than the worker itself takes, so that it can count what it gave up.
+        let grace = Duration::from_millis(500);
+        let requested = Instant::now() + self.flush_timeout;
+        self.control.flush(requested, true);
+        let end = requested + grace;
+        while !worker.is_finished() && Instant::now() < end {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        if worker.is_finished() {
+            let _ = worker.join();
+        }
+    }
+}
+
+impl Drop for IssueGuard {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+impl fmt::Debug for IssueGuard {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("IssueGuard").field("stats", &self.stats()).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,85 @@
+//! Publishing: the road of an event out of the process. A [`Publisher`] takes events without waiting and tells later
+//! what became of each; retrying, counting and giving up are the worker's.
+
+#[cfg(feature = "http")]
+pub(crate) mod http;
+#[cfg(feature = "kafka")]
+pub(crate) mod kafka;
+
+use std::time::Duration;
+
+use crate::event::IssueEvent;
+
+/// An event on its way, serialised once however often it is sent. The same event always has the same bytes, so that a
+/// receiver which already has it can tell.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Envelope {
+    /// The Kafka record key.
+    pub key: String,
+    /// The event as one line of JSON.
+    pub payload: Vec<u8>,
+    /// For how many errors it stands.
+    pub occurrences: u64,
+    /// Its title, for messages to people.
+    pub title: String,
+}
+
+impl Envelope {
+    /// Serialises an event, shortened if it would be longer than `max_bytes`.
+    pub(crate) fn of(event: &mut IssueEvent, max_bytes: usize) -> Option<Self> {
+        let mut payload = event.to_json().ok()?;
+        if payload.len() > max_bytes {
+            shorten(event);
+            payload = event.to_json().ok()?;
+        }
+        Some(Self { key: event.record_key(), payload, occurrences: event.occurrences, title: event.title.clone() })
+    }
+}
+
+/// Leaves what identifies and locates the problem, and says that the rest was cut.
+fn shorten(event: &mut IssueEvent) {
+    const SHORT_CHARS: usize = 1_000;
+    event.context.clear();
+    event.context.insert("truncated".to_owned(), "the event was larger than 256 KiB; fields were left out".into());
+    event.spans.iter_mut().for_each(|span| span.fields.clear());
+    event.breadcrumbs.clear();
+    event.description = crate::event::truncate_chars(&event.description, SHORT_CHARS);
+    event.backtrace = crate::event::truncate_chars(&event.backtrace, SHORT_CHARS);
+    event.error.iter_mut().for_each(|link| link.message = crate::event::truncate_chars(&link.message, SHORT_CHARS));
+}
+
+/// What became of an event.
+#[derive(Debug)]
+pub struct Settlement {
+    /// The event.
+    pub envelope: Envelope,
+    /// Its fate.
+    pub outcome: Outcome,
+}
+
+/// The fate of an event that was submitted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Outcome {
+    /// The receiver has it, durably.
+    Delivered,
+    /// The receiver refuses it for good, for this reason; sending it again is no use.
+    Rejected(String),
+    /// It may or may not have arrived; to be sent again, as it is.
+    Unavailable(String),
+}
+
+/// Sends events to a receiver. Used from the worker's thread only.
+pub trait Publisher: Send {
+    /// Where events go, for messages to people, without secrets: `kafka at localhost:29092`.
+    fn destination(&self) -> String;
+
+    /// Takes an event without waiting for the network.
+    ///
+    /// # Errors
+    /// The event, if there is no room right now.
+    fn submit(&mut self, envelope: Envelope) -> Result<(), Envelope>;
+
+    /// Drives the sending for at most `budget` and returns what was settled since the last call; each submitted event
+    /// is settled exactly once.
+    fn settle(&mut self, budget: Duration) -> Vec<Settlement>;
+}

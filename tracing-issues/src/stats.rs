@@ -1,0 +1,140 @@
+//! The library's counters. Every error that reaches the layer is in exactly one of them at any instant:
+//! `seen = delivered + waiting + dropped`.
+//! It does not report anything by itself: [`IssueGuard::stats`](crate::IssueGuard::stats) shows a snapshot.
+
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+use serde::Serialize;
+
+/// Declares the reasons for a drop once: enum, counters and names cannot disagree.
+macro_rules! drop_reasons {
+    ($($(#[$doc:meta])* $variant:ident = $name:ident),+ $(,)?) => {
+        /// Why a report was not delivered.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        pub enum DropReason { $($(#[$doc])* $variant),+ }
+
+        /// Reports that were not delivered, by reason.
+        #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+        pub struct Dropped { $($(#[$doc])* pub $name: u64),+ }
+
+        impl Dropped {
+            /// All of them.
+            pub fn total(&self) -> u64 { 0 $(+ self.$name)+ }
+
+            /// Each reason with its count.
+            pub fn by_reason(&self) -> Vec<(&'static str, u64)> { vec![$((stringify!($name), self.$name)),+] }
+        }
+
+        #[derive(Debug, Default)]
+        struct DropCounters { $($name: AtomicU64),+ }
+
+        impl DropCounters {
+            fn counter(&self, reason: DropReason) -> &AtomicU64 {
+                match reason { $(DropReason::$variant => &self.$name),+ }
+            }
+
+            fn snapshot(&self) -> Dropped { Dropped { $($name: self.$name.load(Relaxed)),+ } }
+        }
+    };
+}
+
+drop_reasons! {
+    /// The queue to the worker was full.
+    QueueFull = queue_full,
+    /// The error was logged while another one was being captured on the same thread (by a `Debug` that logs).
+    Reentrant = reentrant,
+    /// More different errors were waiting than are kept while the publisher is down.
+    TooManyIssues = too_many_issues,
+    /// The receiver refused the event for good.
+    Rejected = rejected,
+    /// The time to flush at exit ran out.
+    Shutdown = shutdown,
+}
+
+/// A snapshot of the counters. All counts are errors except where it says events.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct Stats {
+    /// Errors that reached the layer.
+    pub seen: u64,
+    /// Those that the queue accepted.
+    pub captured: u64,
+    /// Those that were counted into a later summary instead of being sent as an event of their own.
+    pub suppressed: u64,
+    /// Events (not errors) that the receiver acknowledged.
+    pub published: u64,
+    /// Errors that those events stand for.
+    pub delivered: u64,
+    /// Errors that are still on their way: queued, aggregated or in flight.
+    pub waiting: u64,
+    /// Errors that were lost, by reason.
+    pub dropped: Dropped,
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct Counters {
+    seen: AtomicU64,
+    suppressed: AtomicU64,
+    published: AtomicU64,
+    delivered: AtomicU64,
+    dropped: DropCounters,
+}
+
+impl Counters {
+    /// Counts an error at the door, before anything else can happen to it.
+    pub(crate) fn seen(&self) {
+        self.seen.fetch_add(1, Relaxed);
+    }
+
+    pub(crate) fn suppressed(&self, errors: u64) {
+        self.suppressed.fetch_add(errors, Relaxed);
+    }
+
+    pub(crate) fn delivered(&self, errors: u64) {
+        self.published.fetch_add(1, Relaxed);
+        self.delivered.fetch_add(errors, Relaxed);
+    }
+
+    pub(crate) fn dropped(&self, reason: DropReason, errors: u64) {
+        self.dropped.counter(reason).fetch_add(errors, Relaxed);
+    }
+
+    pub(crate) fn lost(&self) -> Dropped {
+        self.dropped.snapshot()
+    }
+
+    pub(crate) fn snapshot(&self) -> Stats {
+        // Later stages are read first: an error that moves on meanwhile is then seen as waiting, never twice.
+        let dropped = self.dropped.snapshot();
+        let (published, delivered) = (self.published.load(Relaxed), self.delivered.load(Relaxed));
+        let suppressed = self.suppressed.load(Relaxed);
+        let seen = self.seen.load(Relaxed);
+        Stats {
+            seen,
+            captured: seen.saturating_sub(dropped.queue_full + dropped.reentrant),
+            suppressed,
+            published,
+            delivered,
+            waiting: seen.saturating_sub(delivered + dropped.total()),
+            dropped,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_error_is_in_exactly_one_place() {
+        let counters = Counters::default();
+        for _ in 0..7 {
+            counters.seen();
+        }
+        counters.dropped(DropReason::QueueFull, 2);
+        counters.dropped(DropReason::Rejected, 1);
+        counters.delivered(3);
+        let stats = counters.snapshot();
+        assert_eq!((stats.captured, stats.delivered, stats.waiting, stats.dropped.total()), (5, 3, 1, 3));
+        assert_eq!(stats.seen, stats.delivered + stats.waiting + stats.dropped.total());
+    }
+}

@@ -1,0 +1,341 @@
+//! How occurrences and people change an issue. Pure functions that both stores use, so that the stores cannot disagree:
+//! any order and any batching of the same occurrences gives the same issue.
+
+use std::collections::BTreeMap;
+
+use jiff::{Timestamp, tz::TimeZone};
+use serde_json::{Map, Value, json};
+
+use super::{Activity, ActivityKind, Comment, Effect, Issue, IssueChange, IssueId, Occurrence, Status, issue::Decided};
+
+/// The most labels an issue keeps.
+const MAX_TAGS: usize = 50;
+
+/// What a batch of occurrences does to one issue; to be written in one commit.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Folded {
+    /// The issue as it is now.
+    pub issue: Issue,
+    /// New entries of its history. `created` may be there already, with a later time: it is replaced.
+    pub activities: Vec<Activity>,
+    /// New comments.
+    pub comments: Vec<Comment>,
+    /// Counts to add to the daily comments of reporters, by comment id.
+    pub recurrences: BTreeMap<String, Recurrence>,
+    /// Whether the issue is new.
+    pub is_created: bool,
+    /// Whether it came back after it was resolved.
+    pub is_regressed: bool,
+}
+
+/// How often an issue came back on one day, from one reporter.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Recurrence {
+    /// The reporter.
+    pub author_id: String,
+    /// `2026-11-23`, in UTC.
+    pub day: String,
+    /// Errors to add.
+    pub count: u64,
+    /// The first of them.
+    pub first_at: Timestamp,
+    /// The last of them.
+    pub last_at: Timestamp,
+}
+
+impl Recurrence {
+    /// The daily comment after this count was added to what `before` already tells.
+    pub fn apply(&self, id: &str, before: Option<&Comment>) -> Comment {
+        let count = self.count + before.and_then(|comment| comment.recurrences).unwrap_or(0);
+        let created_at = before.map_or(self.first_at, |comment| comment.created_at.min(self.first_at));
+        let last_at = before.and_then(|comment| comment.edited_at).map_or(self.last_at, |last| last.max(self.last_at));
+        let times = if count == 1 { "once".to_owned() } else { format!("{count} times") };
+        Comment {
+            id: id.to_owned(),
+            content: format!("Seen {times} on {}, last at {}.", self.day, last_at.strftime("%H:%M:%S UTC")),
+            author_id: self.author_id.clone(),
+            created_at,
+            edited_at: Some(last_at),
+            recurrences: Some(count),
+        }
+    }
+}
+
+/// Folds occurrences of one issue, none of which was folded before, into what is stored of it.
+///
+/// `None` if nothing can be done yet: a comment on an issue that does not exist makes none.
+pub fn fold(existing: Option<Issue>, occurrences: &[&Occurrence]) -> Option<Folded> {
+    let is_created = existing.is_none();
+    let start = match existing {
+        Some(issue) => issue,
+        None => issue_of(occurrences.iter().find(|occurrence| occurrence.effect != Effect::Commented)?),
+    };
+    let created_at = start.created_at;
+    let mut folded = Folded {
+        issue: start,
+        activities: Vec::new(),
+        comments: Vec::new(),
+        recurrences: BTreeMap::new(),
+        is_created,
+        is_regressed: false,
+    };
+    for occurrence in occurrences {
+        match occurrence.effect {
+            Effect::Occurred => folded.count(occurrence),
+            Effect::Created => folded.activities.push(activity(occurrence, ActivityKind::Created, Map::new())),
+            Effect::Commented => folded.comment(occurrence),
+        }
+    }
+    if is_created || folded.issue.created_at != created_at {
+        folded.note_creation();
+    }
+    folded.issue.version += 1;
+    Some(folded)
+}
+
+impl Folded {
+    fn count(&mut self, occurrence: &Occurrence) {
+        let issue = &mut self.issue;
+        issue.occurrences += occurrence.count;
+        issue.last_seen = issue.last_seen.max(occurrence.last_at);
+        // The earliest event speaks for the issue, whatever order they arrive in.
+        if (occurrence.first_at, occurrence.event_id) < (issue.first_seen, issue.head_event) {
+            let facts = issue_of(occurrence);
+            *issue = Issue {
+                priority: if issue.decided.priority { issue.priority } else { facts.priority },
+                assignee_id: if issue.decided.assignee { issue.assignee_id.take() } else { facts.assignee_id },
+                status: issue.status,
+                tags: std::mem::take(&mut issue.tags),
+                occurrences: issue.occurrences,
+                last_seen: issue.last_seen,
+                updated_at: if issue.updated_at == issue.created_at { facts.updated_at } else { issue.updated_at },
+                resolved_at: issue.resolved_at,
+                muted_until: issue.muted_until,
+                comments: issue.comments,
+                decided: issue.decided,
+                version: issue.version,
+                ..facts
+            };
+        }
+        if !issue.decided.tags {
+            issue.tags = tidy_tags(std::mem::take(&mut issue.tags), &occurrence.tags);
+        }
+
+        self.reopen_if_regressed(occurrence);
+        self.activities.push(activity(occurrence, ActivityKind::Occurrence, occurrence.record()));
+        let day = day_of(occurrence.last_at);
+        let recurrence =
+            self.recurrences.entry(recurrence_id(&day, &occurrence.reporter_id)).or_insert_with(|| Recurrence {
+                author_id: occurrence.reporter_id.clone(),
+                day,
+                count: 0,
+                first_at: occurrence.first_at,
+                last_at: occurrence.last_at,
+            });
+        recurrence.count += occurrence.count;
+        recurrence.first_at = recurrence.first_at.min(occurrence.first_at);
+        recurrence.last_at = recurrence.last_at.max(occurrence.last_at);
+    }
+
+    fn reopen_if_regressed(&mut self, occurrence: &Occurrence) {
+        let issue = &mut self.issue;
+        let Some(resolved_at) = issue.resolved_at else { return };
+        let is_muted = issue.muted_until.is_some_and(|until| occurrence.last_at < until);
+        if !issue.status.is_done() || occurrence.last_at <= resolved_at || is_muted {
+            return;
+        }
+        let from = issue.status;
+        issue.status = Status::Open;
+        issue.resolved_at = None;
+        issue.updated_at = issue.updated_at.max(occurrence.last_at);
+        self.is_regressed = true;
+        self.activities.push(Activity {
+            id: format!("regressed-{}", resolved_at.as_microsecond()),
+            kind: ActivityKind::Regressed,
+            user_id: occurrence.reporter_id.clone(),
+            timestamp: occurrence.last_at,
+            details: details([
+                ("from", from.as_str()),
+                ("to", issue.status.as_str()),
+                ("release", &occurrence.release),
+            ]),
+        });
+    }
+
+    fn comment(&mut self, occurrence: &Occurrence) {
+        self.issue.comments += 1;
+        self.activities.push(activity(occurrence, ActivityKind::Commented, Map::new()));
+        self.comments.push(Comment {
+            id: occurrence.event_id.to_string(),
+            content: if occurrence.description.is_empty() { &occurrence.title } else { &occurrence.description }
+                .clone(),
+            author_id: occurrence.reporter_id.clone(),
+            created_at: occurrence.first_at,
+            edited_at: None,
+            recurrences: None,
+        });
+    }
+
+    /// The entry that tells when the issue came to be; its id is fixed, so an earlier one takes its place.
+    fn note_creation(&mut self) {
+        if self.activities.iter().any(|activity| activity.kind == ActivityKind::Created) {
+            return;
+        }
+        self.activities.push(Activity {
+            id: CREATED_ID.to_owned(),
+            kind: ActivityKind::Created,
+            user_id: self.issue.reporter_id.clone(),
+            timestamp: self.issue.created_at,
+            details: Map::new(),
+        });
+    }
+}
+
+/// The id of the activity that records when an occurrence created its issue.
+pub const CREATED_ID: &str = "created";
+
+/// Applies a person's change. The activities tell what changed; none means that nothing did.
+pub fn change(issue: &mut Issue, change: &IssueChange, user_id: &str, now: Timestamp) -> Vec<Activity> {
+    let mut activities = Vec::new();
+    let mut note = |kind: ActivityKind, from: &str, to: &str| {
+        activities.push(Activity {
+            id: format!("{}-{}", kind.as_str(), now.as_microsecond()),
+            kind,
+            user_id: user_id.to_owned(),
+            timestamp: now,
+            details: details([("from", from), ("to", to)]),
+        });
+    };
+    if let Some(status) = change.status.filter(|status| *status != issue.status) {
+        note(ActivityKind::StatusChanged, issue.status.as_str(), status.as_str());
+        issue.resolved_at = status.is_done().then_some(now);
+        issue.status = status;
+    }
+    if let Some(priority) = change.priority.filter(|priority| *priority != issue.priority) {
+        note(ActivityKind::PriorityChanged, issue.priority.as_str(), priority.as_str());
+        issue.priority = priority;
+        issue.decided.priority = true;
+    }
+    if let Some(assignee) = change.assignee_id.as_ref().filter(|assignee| **assignee != issue.assignee_id) {
+        let name = |assignee: &Option<String>| assignee.clone().unwrap_or_default();
+        note(ActivityKind::Assigned, &name(&issue.assignee_id), &name(assignee));
+        issue.assignee_id.clone_from(assignee);
+        issue.decided.assignee = true;
+    }
+    if let Some(tags) = &change.tags {
+        let tags = tidy_tags(Vec::new(), tags);
+        if tags != issue.tags {
+            note(ActivityKind::Tagged, &issue.tags.join(", "), &tags.join(", "));
+            issue.tags = tags;
+            issue.decided.tags = true;
+        }
+    }
+    if !activities.is_empty() {
+        issue.updated_at = now;
+        issue.version += 1;
+    }
+    activities
+}
+
+/// A person's comment and the entry of the history that goes with it.
+pub fn comment(issue: &mut Issue, id: &str, content: &str, author_id: &str, now: Timestamp) -> (Comment, Activity) {
+    issue.comments += 1;
+    issue.updated_at = now;
+    issue.version += 1;
+    let comment = Comment {
+        id: id.to_owned(),
+        content: content.to_owned(),
+        author_id: author_id.to_owned(),
+        created_at: now,
+        edited_at: None,
+        recurrences: None,
+    };
+    let activity = Activity {
+        id: id.to_owned(),
+        kind: ActivityKind::Commented,
+        user_id: author_id.to_owned(),
+        timestamp: now,
+        details: Map::new(),
+    };
+    (comment, activity)
+}
+
+/// The id of the one comment that `reporter` has on `day`.
+pub fn recurrence_id(day: &str, reporter: &str) -> String {
+    // Reporters are foreign text: only what is safe in a key goes into one.
+    let safe: String = reporter.chars().map(|c| if c.is_ascii_alphanumeric() || c == '-' { c } else { '_' }).collect();
+    format!("seen-{day}-{}", safe.chars().take(100).collect::<String>())
+}
+
+/// Sorted, each once, and not too many.
+fn tidy_tags(mut tags: Vec<String>, more: &[String]) -> Vec<String> {
+    tags.extend_from_slice(more);
+    tags.sort_unstable();
+    tags.dedup();
+    tags.truncate(MAX_TAGS);
+    tags
+}
+
+fn day_of(at: Timestamp) -> String {
+    at.to_zoned(TimeZone::UTC).date().to_string()
+}
+
+fn details<const N: usize>(pairs: [(&str, &str); N]) -> Map<String, Value> {
+    pairs
+        .into_iter()
+        .filter(|(_, value)| !value.is_empty())
+        .map(|(key, value)| (key.to_owned(), json!(value)))
+        .collect()
+}
+
+fn activity(occurrence: &Occurrence, kind: ActivityKind, details: Map<String, Value>) -> Activity {
+    Activity {
+        id: occurrence.event_id.to_string(),
+        kind,
+        user_id: occurrence.reporter_id.clone(),
+        timestamp: occurrence.last_at,
+        details,
+    }
+}
+
+/// The issue that `occurrence` alone would make, before it is counted.
+fn issue_of(occurrence: &Occurrence) -> Issue {
+    let details = &occurrence.details;
+    let location = details.location.as_ref().map(|location| match location.line {
+        Some(line) => format!("{}:{line}", location.file),
+        None => location.file.clone(),
+    });
+    Issue {
+        id: IssueId::clone(&occurrence.issue_id),
+        title: occurrence.title.clone(),
+        description: occurrence.description.clone(),
+        issue_type: occurrence.issue_type,
+        priority: occurrence.priority,
+        severity: occurrence.severity,
+        status: Status::Open,
+        reporter_id: occurrence.reporter_id.clone(),
+        assignee_id: occurrence.assignee_id.clone(),
+        tags: tidy_tags(Vec::new(), &occurrence.tags),
+        component: occurrence.component.clone(),
+        source: occurrence.source,
+        project: occurrence.project.clone(),
+        service: occurrence.service.clone(),
+        environment: occurrence.environment.clone(),
+        release: occurrence.release.clone(),
+        error_kind: details.error.first().map(|link| link.kind.clone()).unwrap_or_default(),
+        location: location.unwrap_or_default(),
+        fingerprint: occurrence.fingerprint,
+        grouping_version: tracing_issues::fingerprint::VERSION,
+        occurrences: 0,
+        first_seen: occurrence.first_at,
+        last_seen: occurrence.last_at,
+        created_at: occurrence.first_at,
+        updated_at: occurrence.first_at,
+        resolved_at: None,
+        muted_until: None,
+        comments: 0,
+        head_event: occurrence.event_id,
+        decided: Decided::default(),
+        version: 0,
+    }
+}

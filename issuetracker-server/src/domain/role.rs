@@ -1,0 +1,51 @@
+//! Who may do what: the one table of roles and permissions.
+
+/// What a user or service key is allowed as a whole.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Role {
+    /// Everything.
+    Admin,
+    /// Works on issues.
+    Developer,
+    /// Reads.
+    Viewer,
+    /// A service's key: reports, and never has a session.
+    Service,
+}
+
+/// One thing that a route needs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Permission {
+    /// See issues.
+    Read,
+    /// Write a new issue.
+    CreateIssue,
+    /// Change status, priority, assignee and tags.
+    ChangeIssue,
+    /// Comment.
+    Comment,
+    /// Send events.
+    Ingest,
+}
+
+impl Role {
+    /// The word for it outside the process.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Admin => "ADMIN",
+            Self::Developer => "DEVELOPER",
+            Self::Viewer => "VIEWER",
+            Self::Service => "SERVICE",
+        }
+    }
+
+    /// Whether the role has the permission.
+    pub const fn may(self, permission: Permission) -> bool {
+        match self {
+            Self::Admin => true,
+            Self::Developer => !matches!(permission, Permission::Ingest),
+            Self::Viewer => matches!(permission, Permission::Read),
+            Self::Service => matches!(permission, Permission::CreateIssue | Permission::Ingest),
+        }
+    }
+}

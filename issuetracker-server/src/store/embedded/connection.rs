@@ -1,0 +1,105 @@
+//! Connections to the file: one for the writer's thread, and a stack of them for readers.
+
+use std::{
+    path::{Path, PathBuf},
+    sync::{Mutex, PoisonError, mpsc},
+    thread,
+    time::Duration,
+};
+
+use rusqlite::{Connection, OpenFlags};
+
+use super::unavailable;
+use crate::store::StoreError;
+
+/// The version of `schema.sql`, kept in the file's `user_version`.
+const SCHEMA_VERSION: i32 = 1;
+
+/// How long a connection waits for another process that holds the file.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Opens the file for writing and brings its schema up to date.
+pub(super) fn open_for_writing(path: &Path) -> Result<Connection, StoreError> {
+    let connection = Connection::open(path).map_err(unavailable)?;
+    connection.busy_timeout(BUSY_TIMEOUT).map_err(unavailable)?;
+    connection.pragma_update(None, "journal_mode", "WAL").map_err(unavailable)?;
+    // FULL: what was answered survives a power cut, not only a crash of the process.
+    connection.pragma_update(None, "synchronous", "FULL").map_err(unavailable)?;
+    connection.pragma_update(None, "foreign_keys", true).map_err(unavailable)?;
+    migrate(&connection, path)?;
+    Ok(connection)
+}
+
+fn migrate(connection: &Connection, path: &Path) -> Result<(), StoreError> {
+    let version: i32 = connection.pragma_query_value(None, "user_version", |row| row.get(0)).map_err(unavailable)?;
+    match version {
+        SCHEMA_VERSION => Ok(()),
+        0 => connection
+            .execute_batch(&format!(
+                "BEGIN IMMEDIATE;\n{}\nPRAGMA user_version = {SCHEMA_VERSION};\nCOMMIT;",
+                include_str!("schema.sql")
+            ))
+            .map_err(unavailable),
+        newer => Err(unavailable(format!(
+            "{} has schema version {newer}; this server knows up to {SCHEMA_VERSION}: run the newer server, or another file",
+            path.display()
+        ))),
+    }
+}
+
+/// Work for the writer's thread.
+type Job = Box<dyn FnOnce(&mut Connection) + Send>;
+
+/// The one thread that writes. It ends when the store is dropped, after the work it has accepted.
+pub(super) struct Writer {
+    jobs: mpsc::Sender<Job>,
+}
+
+impl Writer {
+    pub(super) fn start(mut connection: Connection) -> Result<Self, StoreError> {
+        let (jobs, queue) = mpsc::channel::<Job>();
+        thread::Builder::new()
+            .name("sqlite-writer".to_owned())
+            .spawn(move || {
+                for job in queue {
+                    job(&mut connection);
+                }
+            })
+            .map_err(unavailable)?;
+        Ok(Self { jobs })
+    }
+
+    pub(super) fn run(&self, job: Job) -> Result<(), StoreError> {
+        self.jobs.send(job).map_err(|_| unavailable("the writer's thread has ended"))
+    }
+}
+
+/// Connections for reading, opened when needed and kept.
+pub(super) struct Readers {
+    path: PathBuf,
+    idle: Mutex<Vec<Connection>>,
+}
+
+impl Readers {
+    pub(super) fn at(path: &Path) -> Self {
+        Self { path: path.to_owned(), idle: Mutex::new(Vec::new()) }
+    }
+
+    pub(super) fn with<T>(&self, read: impl FnOnce(&Connection) -> Result<T, StoreError>) -> Result<T, StoreError> {
+        let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        let connection = match idle {
+            Some(connection) => connection,
+            None => self.open()?,
+        };
+        let result = read(&connection);
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(connection);
+        result
+    }
+
+    fn open(&self) -> Result<Connection, StoreError> {
+        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let connection = Connection::open_with_flags(&self.path, flags).map_err(unavailable)?;
+        connection.busy_timeout(BUSY_TIMEOUT).map_err(unavailable)?;
+        Ok(connection)
+    }
+}

@@ -1,0 +1,156 @@
+//! The embedded store: SQLite in one file, the default with nothing installed. One writer thread, a few readers; each
+//! commit is on disk before it is answered.
+
+mod connection;
+mod read;
+mod row;
+mod write;
+
+use std::{path::Path, sync::Arc};
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use rusqlite::Connection;
+use tokio::sync::{Semaphore, oneshot};
+
+use self::connection::{Readers, Writer};
+use super::{Batch, Cursor, IssueQuery, IssueStore, Overview, Page, StoreError, Stored, Watermark};
+use crate::domain::{Activity, ActivityKind, Comment, Issue, IssueChange, IssueId};
+
+/// Reads that run at the same time.
+const READERS: usize = 4;
+
+/// The store in one SQLite file.
+pub struct EmbeddedStore {
+    writer: Writer,
+    readers: Arc<Readers>,
+    read_permits: Arc<Semaphore>,
+}
+
+impl EmbeddedStore {
+    /// Opens the file, creating it or bringing its schema up to date. Blocks: call it before serving.
+    ///
+    /// # Errors
+    /// If the file cannot be opened or was written by a newer version.
+    pub fn open(path: &Path) -> Result<Self, StoreError> {
+        let writer = connection::open_for_writing(path)?;
+        Ok(Self {
+            writer: Writer::start(writer)?,
+            readers: Arc::new(Readers::at(path)),
+            read_permits: Arc::new(Semaphore::new(READERS)),
+        })
+    }
+
+    /// Runs `read` on a reader's connection, off the runtime's threads.
+    async fn read<T: Send + 'static>(
+        &self,
+        read: impl FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let permit = Arc::clone(&self.read_permits).acquire_owned().await.map_err(unavailable)?;
+        let readers = Arc::clone(&self.readers);
+        let result = tokio::task::spawn_blocking(move || {
+            let _permit = permit;
+            readers.with(read)
+        });
+        result.await.map_err(unavailable)?
+    }
+
+    /// Runs `write` in a transaction on the writer's thread; it is committed if `write` succeeds.
+    async fn write<T: Send + 'static>(
+        &self,
+        write: impl FnOnce(&rusqlite::Transaction<'_>) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let (answer, answered) = oneshot::channel();
+        self.writer.run(Box::new(move |connection| {
+            let result = connection.transaction().map_err(unavailable).and_then(|transaction| {
+                let value = write(&transaction)?;
+                transaction.commit().map_err(unavailable)?;
+                Ok(value)
+            });
+            // The caller may have gone; the commit stands, and every effect is safe to repeat.
+            let _ = answer.send(result);
+        }))?;
+        answered.await.map_err(unavailable)?
+    }
+}
+
+#[async_trait]
+impl IssueStore for EmbeddedStore {
+    async fn ingest(&self, batch: &Batch) -> Result<Vec<Stored>, StoreError> {
+        let batch = batch.clone();
+        self.write(move |transaction| write::ingest(transaction, &batch)).await
+    }
+
+    async fn watermark(&self, topic: &str, partition: i32) -> Result<Option<Watermark>, StoreError> {
+        let topic = topic.to_owned();
+        self.read(move |connection| read::watermark(connection, &topic, partition)).await
+    }
+
+    async fn issue(&self, id: &IssueId) -> Result<Option<Issue>, StoreError> {
+        let id = id.clone();
+        self.read(move |connection| read::issue(connection, &id)).await
+    }
+
+    async fn issues(&self, query: &IssueQuery) -> Result<Page<Issue>, StoreError> {
+        let query = query.clone();
+        self.read(move |connection| read::issues(connection, &query)).await
+    }
+
+    async fn overview(&self, query: &IssueQuery) -> Result<Overview, StoreError> {
+        let query = query.clone();
+        self.read(move |connection| read::overview(connection, &query)).await
+    }
+
+    async fn change(
+        &self,
+        id: &IssueId,
+        change: &IssueChange,
+        user_id: &str,
+        now: Timestamp,
+        if_version: Option<u64>,
+    ) -> Result<Issue, StoreError> {
+        let (id, change, user_id) = (id.clone(), change.clone(), user_id.to_owned());
+        self.write(move |transaction| write::change(transaction, &id, &change, &user_id, now, if_version)).await
+    }
+
+    async fn add_comment(
+        &self,
+        id: &IssueId,
+        comment_id: &str,
+        content: &str,
+        author_id: &str,
+        now: Timestamp,
+    ) -> Result<Comment, StoreError> {
+        let (id, comment_id) = (id.clone(), comment_id.to_owned());
+        let (content, author_id) = (content.to_owned(), author_id.to_owned());
+        self.write(move |transaction| write::add_comment(transaction, &id, &comment_id, &content, &author_id, now))
+            .await
+    }
+
+    async fn comments(&self, id: &IssueId, after: Option<&Cursor>, limit: usize) -> Result<Page<Comment>, StoreError> {
+        let (id, after) = (id.clone(), after.cloned());
+        self.read(move |connection| read::comments(connection, &id, after.as_ref(), limit)).await
+    }
+
+    async fn activities(
+        &self,
+        id: &IssueId,
+        kind: Option<ActivityKind>,
+        after: Option<&Cursor>,
+        limit: usize,
+    ) -> Result<Page<Activity>, StoreError> {
+        let (id, after) = (id.clone(), after.cloned());
+        self.read(move |connection| read::activities(connection, &id, kind, after.as_ref(), limit)).await
+    }
+
+    async fn check(&self) -> Result<(), StoreError> {
+        self.write(|transaction| {
+            transaction.query_row("SELECT count(*) FROM watermarks", [], |_| Ok(())).map_err(unavailable)
+        })
+        .await
+    }
+}
+
+fn unavailable(error: impl Into<super::BoxError>) -> StoreError {
+    StoreError::Unavailable(error.into())
+}

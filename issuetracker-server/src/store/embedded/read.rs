@@ -1,0 +1,216 @@
+//! What is read.
+
+use rusqlite::{Connection, OptionalExtension, params, params_from_iter, types::Value};
+
+use super::{
+    row::{self, ISSUE_COLUMNS},
+    unavailable,
+};
+use crate::{
+    domain::{Activity, ActivityKind, Comment, Issue, IssueId, IssueType, Priority, Severity},
+    store::{Cursor, IssueQuery, Overview, Page, StoreError, Watermark},
+};
+
+pub(super) fn issue(connection: &Connection, id: &IssueId) -> Result<Option<Issue>, StoreError> {
+    let sql = format!("SELECT {ISSUE_COLUMNS} FROM issues WHERE id = ?");
+    let mut statement = connection.prepare_cached(&sql).map_err(unavailable)?;
+    statement.query_row([id.as_str()], row::issue).optional().map_err(|error| classify(id.as_str(), error))
+}
+
+pub(super) fn issues(connection: &Connection, query: &IssueQuery) -> Result<Page<Issue>, StoreError> {
+    let mut filter = Filter::of(query, &query.statuses.iter().map(|status| status.as_str()).collect::<Vec<_>>());
+    let column = query.sort.as_str();
+    if let Some(after) = &query.after {
+        filter.add(
+            &format!("({column} < ? OR ({column} = ? AND id > ?))"),
+            [Value::Integer(after.key), Value::Integer(after.key), Value::Text(after.id.clone())],
+        );
+    }
+    let sql = format!(
+        "SELECT {ISSUE_COLUMNS} FROM issues{} ORDER BY {column} DESC, id LIMIT {}",
+        filter.sql(),
+        query.limit.saturating_add(1)
+    );
+    let mut statement = connection.prepare_cached(&sql).map_err(unavailable)?;
+    let rows = statement.query_map(params_from_iter(filter.values), row::issue).map_err(unavailable)?;
+    let items = rows.collect::<Result<Vec<_>, _>>().map_err(|error| classify("in a list", error))?;
+    Ok(page(items, query.limit, |issue| Cursor { key: query.sort.key(issue), id: issue.id.to_string() }))
+}
+
+pub(super) fn overview(connection: &Connection, query: &IssueQuery) -> Result<Overview, StoreError> {
+    let filter = Filter::of(query, &[]);
+    let sql = format!("SELECT status, count(*) FROM issues{} GROUP BY status", filter.sql());
+    let mut overview = Overview::default();
+    let mut statement = connection.prepare_cached(&sql).map_err(unavailable)?;
+    let counts = statement
+        .query_map(params_from_iter(filter.values), |row| Ok((row.get::<_, String>(0)?, row.get::<_, u64>(1)?)))
+        .and_then(Iterator::collect::<Result<Vec<_>, _>>)
+        .map_err(unavailable)?;
+    for (status, count) in counts {
+        if let Ok(status) = status.parse::<crate::domain::Status>() {
+            overview.by_status.insert(status.as_str(), count);
+        }
+    }
+    overview.services = distinct(connection, "service")?;
+    overview.environments = distinct(connection, "environment")?;
+    Ok(overview)
+}
+
+/// The values of an indexed column: one seek for each, however many rows there are.
+fn distinct(connection: &Connection, column: &str) -> Result<Vec<String>, StoreError> {
+    let sql = format!(
+        "WITH RECURSIVE found (value) AS (SELECT min({column}) FROM issues UNION ALL \
+         SELECT (SELECT min({column}) FROM issues WHERE {column} > value) FROM found WHERE value IS NOT NULL) \
+         SELECT value FROM found WHERE value <> '' LIMIT 500"
+    );
+    let mut statement = connection.prepare_cached(&sql).map_err(unavailable)?;
+    statement.query_map([], |row| row.get(0)).and_then(Iterator::collect).map_err(unavailable)
+}
+
+/// The conditions of a query, and their values in order.
+#[derive(Default)]
+struct Filter {
+    conditions: Vec<String>,
+    values: Vec<Value>,
+}
+
+impl Filter {
+    fn of(query: &IssueQuery, statuses: &[&str]) -> Self {
+        let mut filter = Self::default();
+        if !statuses.is_empty() {
+            let marks = vec!["?"; statuses.len()].join(", ");
+            filter.add(&format!("status IN ({marks})"), statuses.iter().map(|status| text(status)));
+        }
+        let equals = [
+            ("service", query.service.as_deref()),
+            ("environment", query.environment.as_deref()),
+            ("component", query.component.as_deref()),
+            ("severity", query.severity.map(Severity::as_str)),
+            ("priority", query.priority.map(Priority::as_str)),
+            ("type", query.issue_type.map(IssueType::as_str)),
+        ];
+        for (column, value) in equals {
+            if let Some(value) = value {
+                filter.add(&format!("{column} = ?"), [text(value)]);
+            }
+        }
+        match &query.assignee_id {
+            None => (),
+            Some(None) => filter.add("assignee_id IS NULL", []),
+            Some(Some(assignee)) => filter.add("assignee_id = ?", [text(assignee)]),
+        }
+        if let Some(tag) = &query.tag {
+            filter.add("EXISTS (SELECT 1 FROM json_each(issues.tags) WHERE value = ?)", [text(tag)]);
+        }
+        if !query.words.is_empty() {
+            // Each word as a quoted prefix: nothing that a person types is an operator.
+            let words: Vec<String> =
+                query.words.iter().map(|word| format!("\"{}\"*", word.replace('"', "\"\""))).collect();
+            filter.add(
+                "issues.rowid IN (SELECT rowid FROM issues_text WHERE issues_text MATCH ?)",
+                [text(&words.join(" AND "))],
+            );
+        }
+        filter
+    }
+
+    fn add(&mut self, condition: &str, values: impl IntoIterator<Item = Value>) {
+        self.conditions.push(condition.to_owned());
+        self.values.extend(values);
+    }
+
+    fn sql(&self) -> String {
+        if self.conditions.is_empty() { String::new() } else { format!(" WHERE {}", self.conditions.join(" AND ")) }
+    }
+}
+
+pub(super) fn comment(connection: &Connection, issue_id: &IssueId, id: &str) -> Result<Option<Comment>, StoreError> {
+    connection
+        .prepare_cached("SELECT * FROM comments WHERE issue_id = ? AND id = ?")
+        .and_then(|mut statement| statement.query_row(params![issue_id.as_str(), id], row::comment).optional())
+        .map_err(|error| classify(issue_id.as_str(), error))
+}
+
+pub(super) fn comments(
+    connection: &Connection,
+    id: &IssueId,
+    after: Option<&Cursor>,
+    limit: usize,
+) -> Result<Page<Comment>, StoreError> {
+    let (key, last) = after.map_or((i64::MIN, ""), |cursor| (cursor.key, cursor.id.as_str()));
+    let sql = "SELECT * FROM comments WHERE issue_id = ? AND (created_at, id) > (?, ?) ORDER BY created_at, id LIMIT ?";
+    let items = connection
+        .prepare_cached(sql)
+        .and_then(|mut statement| {
+            let rows = statement.query_map(params![id.as_str(), key, last, limit.saturating_add(1)], row::comment)?;
+            rows.collect::<Result<Vec<_>, _>>()
+        })
+        .map_err(|error| classify(id.as_str(), error))?;
+    Ok(page(items, limit, |comment| Cursor { key: comment.created_at.as_microsecond(), id: comment.id.clone() }))
+}
+
+pub(super) fn activities(
+    connection: &Connection,
+    id: &IssueId,
+    kind: Option<ActivityKind>,
+    after: Option<&Cursor>,
+    limit: usize,
+) -> Result<Page<Activity>, StoreError> {
+    let kinds = match kind {
+        Some(kind) => format!("type = '{}'", kind.as_str()),
+        None => format!("type <> '{}'", ActivityKind::Occurrence.as_str()),
+    };
+    let (key, last) = after.map_or((i64::MAX, ""), |cursor| (cursor.key, cursor.id.as_str()));
+    let sql = format!(
+        "SELECT * FROM activities WHERE issue_id = ?1 AND {kinds} AND (timestamp < ?2 OR (timestamp = ?2 AND id > ?3)) \
+         ORDER BY timestamp DESC, id LIMIT ?4"
+    );
+    let items = connection
+        .prepare_cached(&sql)
+        .and_then(|mut statement| {
+            let rows = statement.query_map(params![id.as_str(), key, last, limit.saturating_add(1)], row::activity)?;
+            rows.collect::<Result<Vec<_>, _>>()
+        })
+        .map_err(|error| classify(id.as_str(), error))?;
+    Ok(page(items, limit, |activity| Cursor { key: activity.timestamp.as_microsecond(), id: activity.id.clone() }))
+}
+
+pub(super) fn watermark(connection: &Connection, topic: &str, partition: i32) -> Result<Option<Watermark>, StoreError> {
+    connection
+        .prepare_cached("SELECT next_offset, timestamp_ms FROM watermarks WHERE topic = ? AND partition = ?")
+        .and_then(|mut statement| {
+            statement
+                .query_row(params![topic, partition], |row| {
+                    Ok(Watermark {
+                        topic: topic.to_owned(),
+                        partition,
+                        next_offset: row.get(0)?,
+                        timestamp_ms: row.get(1)?,
+                    })
+                })
+                .optional()
+        })
+        .map_err(unavailable)
+}
+
+/// Cuts the one item that was read beyond the limit: it only tells that there is more.
+fn page<T>(mut items: Vec<T>, limit: usize, cursor: impl Fn(&T) -> Cursor) -> Page<T> {
+    let has_more = items.len() > limit;
+    items.truncate(limit);
+    let next = if has_more { items.last().map(cursor) } else { None };
+    Page { items, next }
+}
+
+fn text(text: &str) -> Value {
+    Value::Text(text.to_owned())
+}
+
+/// A row that does not convert is corrupt; everything else is an outage.
+fn classify(id: &str, error: rusqlite::Error) -> StoreError {
+    match error {
+        rusqlite::Error::FromSqlConversionFailure(..) | rusqlite::Error::InvalidColumnType(..) => {
+            StoreError::Corrupt { id: id.to_owned(), source: Box::new(error) }
+        }
+        error => unavailable(error),
+    }
+}

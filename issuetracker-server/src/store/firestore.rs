@@ -1,0 +1,1 @@
+//! Firestore, in production the single source of truth.

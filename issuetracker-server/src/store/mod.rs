@@ -1,0 +1,236 @@
+//! Where issues live. [`IssueStore`] is the one road to them; SQLite and Firestore stand behind it, and one contract
+//! suite (`tests/store_contract.rs`) holds for both. What an occurrence does to an issue is not decided here but in
+//! [`domain::fold`](crate::domain::fold): a store loads, folds and commits.
+
+pub mod embedded;
+#[cfg(feature = "firestore")]
+pub mod firestore;
+
+use std::collections::BTreeMap;
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+
+use crate::domain::{
+    Activity, ActivityKind, Comment, Issue, IssueChange, IssueId, IssueType, Occurrence, Priority, Severity, Status,
+};
+
+type BoxError = Box<dyn std::error::Error + Send + Sync>;
+
+/// Why a store did not do what it was asked. Each is a decision of the caller's.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// Down, slow, full or refusing; nothing was done, or nobody knows. Try again: every effect is safe to repeat.
+    #[error("the store is unavailable")]
+    Unavailable(#[source] BoxError),
+    /// There is no such issue.
+    #[error("there is no such issue")]
+    NotFound,
+    /// It was changed meanwhile; read it again.
+    #[error("the issue was changed meanwhile")]
+    Conflict,
+    /// What is stored cannot be read.
+    #[error("the stored issue {id} cannot be read")]
+    Corrupt {
+        /// Which one.
+        id: String,
+        /// Why.
+        #[source]
+        source: BoxError,
+    },
+}
+
+/// Occurrences to be committed at once, with the place that consumption has reached.
+#[derive(Debug, Clone, Default)]
+pub struct Batch {
+    /// In the order they arrived.
+    pub occurrences: Vec<Occurrence>,
+    /// Stored in the same commit; absent for what came over HTTP.
+    pub watermark: Option<Watermark>,
+}
+
+/// How far a partition was consumed, as the store knows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Watermark {
+    /// The topic.
+    pub topic: String,
+    /// The partition.
+    pub partition: i32,
+    /// The first offset that is not in the store.
+    pub next_offset: i64,
+    /// The timestamp of the last record before it: a topic that was re-created starts its offsets again, but not time.
+    pub timestamp_ms: i64,
+}
+
+/// What became of one occurrence of a batch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stored {
+    /// Counted, and with this effect.
+    New {
+        /// It made its issue.
+        created: bool,
+        /// It reopened its issue.
+        regressed: bool,
+    },
+    /// Was there already; nothing changed.
+    Duplicate,
+}
+
+/// Which issues, in which order.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct IssueQuery {
+    /// Words that title, description, kind, service, component or tags contain, all of them.
+    pub words: Vec<String>,
+    /// Only these statuses; empty means any.
+    pub statuses: Vec<Status>,
+    /// Only this service.
+    pub service: Option<String>,
+    /// Only this environment.
+    pub environment: Option<String>,
+    /// Only this component.
+    pub component: Option<String>,
+    /// Only this severity.
+    pub severity: Option<Severity>,
+    /// Only this priority.
+    pub priority: Option<Priority>,
+    /// Only this type.
+    pub issue_type: Option<IssueType>,
+    /// Only this person's; `Some(None)` means nobody's.
+    pub assignee_id: Option<Option<String>>,
+    /// Only with this label.
+    pub tag: Option<String>,
+    /// The order.
+    pub sort: Sort,
+    /// Only what follows this place.
+    pub after: Option<Cursor>,
+    /// At most so many.
+    pub limit: usize,
+}
+
+/// The order of a list; always descending, ties by id.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Sort {
+    /// The latest occurrence first.
+    #[default]
+    LastSeen,
+    /// The newest issue first.
+    FirstSeen,
+    /// The most frequent first.
+    Occurrences,
+}
+
+impl Sort {
+    /// Every order.
+    pub const ALL: [Self; 3] = [Self::LastSeen, Self::FirstSeen, Self::Occurrences];
+
+    /// The word for it in URLs.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::LastSeen => "last_seen",
+            Self::FirstSeen => "first_seen",
+            Self::Occurrences => "occurrences",
+        }
+    }
+
+    /// What an issue is ordered by, as a number.
+    pub fn key(self, issue: &Issue) -> i64 {
+        match self {
+            Self::LastSeen => issue.last_seen.as_microsecond(),
+            Self::FirstSeen => issue.first_seen.as_microsecond(),
+            Self::Occurrences => i64::try_from(issue.occurrences).unwrap_or(i64::MAX),
+        }
+    }
+}
+
+/// A place in a list: the sort key and id of the last item before it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Cursor {
+    /// The sort key.
+    pub key: i64,
+    /// The id.
+    pub id: String,
+}
+
+/// A part of a list.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Page<T> {
+    /// The items.
+    pub items: Vec<T>,
+    /// Where the next part starts, if there is one.
+    pub next: Option<Cursor>,
+}
+
+/// Numbers and choices around a list.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Overview {
+    /// Issues by status, under the filters of the list other than status.
+    pub by_status: BTreeMap<&'static str, u64>,
+    /// All services there are.
+    pub services: Vec<String>,
+    /// All environments there are.
+    pub environments: Vec<String>,
+}
+
+/// The store of issues. Every method is one atomic step.
+#[async_trait]
+pub trait IssueStore: Send + Sync {
+    /// Commits a batch: issues, their history and the watermark, all or nothing. Tells for each occurrence, in order,
+    /// what became of it. An event that was committed before changes nothing.
+    async fn ingest(&self, batch: &Batch) -> Result<Vec<Stored>, StoreError>;
+
+    /// How far this partition is in the store.
+    async fn watermark(&self, topic: &str, partition: i32) -> Result<Option<Watermark>, StoreError>;
+
+    /// One issue.
+    async fn issue(&self, id: &IssueId) -> Result<Option<Issue>, StoreError>;
+
+    /// A part of the list.
+    async fn issues(&self, query: &IssueQuery) -> Result<Page<Issue>, StoreError>;
+
+    /// The numbers around a list.
+    async fn overview(&self, query: &IssueQuery) -> Result<Overview, StoreError>;
+
+    /// Applies a person's change; `if_version` refuses to change what somebody else changed meanwhile.
+    async fn change(
+        &self,
+        id: &IssueId,
+        change: &IssueChange,
+        user_id: &str,
+        now: Timestamp,
+        if_version: Option<u64>,
+    ) -> Result<Issue, StoreError>;
+
+    /// Adds a person's comment; the same `comment_id` adds nothing the second time.
+    async fn add_comment(
+        &self,
+        id: &IssueId,
+        comment_id: &str,
+        content: &str,
+        author_id: &str,
+        now: Timestamp,
+    ) -> Result<Comment, StoreError>;
+
+    /// A part of the comments, oldest first.
+    async fn comments(&self, id: &IssueId, after: Option<&Cursor>, limit: usize) -> Result<Page<Comment>, StoreError>;
+
+    /// A part of the history, newest first; of one kind only, or of all kinds but occurrences.
+    async fn activities(
+        &self,
+        id: &IssueId,
+        kind: Option<ActivityKind>,
+        after: Option<&Cursor>,
+        limit: usize,
+    ) -> Result<Page<Activity>, StoreError>;
+
+    /// Answers when the store can be read and written.
+    async fn check(&self) -> Result<(), StoreError>;
+}
+
+/// The occurrences of a batch by issue: indexes in the order they arrived. All stores fold by this.
+fn by_issue(occurrences: &[Occurrence]) -> BTreeMap<&IssueId, Vec<usize>> {
+    let mut by_issue: BTreeMap<&IssueId, Vec<usize>> = BTreeMap::new();
+    for (index, occurrence) in occurrences.iter().enumerate() {
+        by_issue.entry(&occurrence.issue_id).or_default().push(index);
+    }
+    by_issue
+}

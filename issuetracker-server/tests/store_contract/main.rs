@@ -1,0 +1,491 @@
+//! What every store promises, run against each of them: SQLite in a new file, and Firestore's emulator in a new project
+//! (`TEST_FIRESTORE_EMULATOR`, set by `cargo xtask test`). A store that cannot be reached fails the run.
+
+use std::collections::BTreeMap;
+
+use issuetracker_server::{
+    domain::{
+        ActivityKind, Details, Effect, Fingerprint, IssueChange, IssueId, IssueType, Occurrence, Priority, Severity,
+        Source, Status,
+    },
+    store::{Batch, IssueQuery, IssueStore, Sort, StoreError, Stored, Watermark},
+};
+use jiff::Timestamp;
+use tracing_issues::{event::ErrorLink, fingerprint::Identity};
+use uuid::Uuid;
+
+/// Declares every promise once and runs it against each store.
+macro_rules! contract {
+    ($($promise:ident),+ $(,)?) => {
+        mod embedded {
+            $(#[tokio::test]
+            async fn $promise() {
+                let directory = tempfile::tempdir().unwrap();
+                let file = directory.path().join("issues.sqlite");
+                let store = issuetracker_server::store::embedded::EmbeddedStore::open(&file).unwrap();
+                super::$promise(&store).await;
+            })+
+        }
+
+        #[cfg(feature = "firestore")]
+        mod firestore {
+            $(#[tokio::test]
+            async fn $promise() {
+                super::$promise(&super::emulated_firestore().await).await;
+            })+
+        }
+    };
+}
+
+contract! {
+    the_same_event_twice_changes_nothing_the_second_time,
+    one_batch_counts_creates_and_records,
+    any_order_and_any_batching_gives_the_same_issue,
+    people_are_never_overwritten,
+    an_occurrence_after_the_resolution_reopens,
+    an_old_occurrence_does_not_reopen,
+    what_people_write_is_an_issue_too,
+    a_reporter_has_one_comment_a_day,
+    comments_of_people_and_events,
+    lists_filter_sort_and_page,
+    search_finds_words_in_what_people_search_for,
+    the_overview_counts_what_the_list_would_show,
+    a_change_with_an_old_version_is_a_conflict,
+    a_missing_issue_is_not_found,
+    hostile_text_comes_back_as_it_went_in,
+    the_watermark_is_part_of_the_commit,
+    concurrent_batches_of_one_issue_lose_nothing,
+}
+
+#[cfg(feature = "firestore")]
+async fn emulated_firestore() -> issuetracker_server::store::firestore::FirestoreStore {
+    let address = std::env::var("TEST_FIRESTORE_EMULATOR").expect(
+        "TEST_FIRESTORE_EMULATOR names no emulator: run `scripts/services up` and `eval $(scripts/services env)`",
+    );
+    // A project of its own isolates each test.
+    let project = format!("contract-{}", Uuid::now_v7().simple());
+    issuetracker_server::store::firestore::FirestoreStore::connect_emulator(&project, &address).await.unwrap()
+}
+
+fn at(second: i64) -> Timestamp {
+    Timestamp::from_second(1_767_225_600 + second).unwrap()
+}
+
+/// An occurrence of the issue called `title`, at `second`.
+fn occurrence(title: &str, second: i64) -> Occurrence {
+    let fingerprint = Fingerprint::of(&Identity { service: "newsfeed", message: title, ..Identity::default() });
+    Occurrence {
+        event_id: Uuid::now_v7(),
+        issue_id: fingerprint.issue_id(),
+        effect: Effect::Occurred,
+        count: 1,
+        first_at: at(second),
+        last_at: at(second),
+        title: title.to_owned(),
+        description: format!("About {title}."),
+        issue_type: IssueType::Bug,
+        priority: Priority::Medium,
+        severity: Severity::Error,
+        reporter_id: "newsfeed-service".to_owned(),
+        assignee_id: None,
+        tags: vec!["component:feed".to_owned()],
+        component: "feed".to_owned(),
+        source: Source::Service,
+        project: String::new(),
+        service: "newsfeed".to_owned(),
+        environment: "production".to_owned(),
+        release: "1.0.0".to_owned(),
+        fingerprint: Some(fingerprint),
+        details: Details {
+            error: vec![ErrorLink { kind: "io::Error".to_owned(), message: "refused".to_owned() }],
+            context: serde_json::json!({"null": null, "nested": [[1, 2], {"__x__": true}], "u": u64::MAX})
+                .as_object()
+                .cloned()
+                .unwrap(),
+            ..Details::default()
+        },
+    }
+}
+
+fn batch(occurrences: &[Occurrence]) -> Batch {
+    Batch { occurrences: occurrences.to_vec(), watermark: None }
+}
+
+async fn ingest(store: &dyn IssueStore, occurrences: &[Occurrence]) -> Vec<Stored> {
+    store.ingest(&batch(occurrences)).await.unwrap()
+}
+
+const NEW: Stored = Stored::New { created: false, regressed: false };
+const CREATED: Stored = Stored::New { created: true, regressed: false };
+
+async fn the_same_event_twice_changes_nothing_the_second_time(store: &dyn IssueStore) {
+    let event = occurrence("feed stalled", 1);
+    assert_eq!(ingest(store, &[event.clone(), event.clone()]).await, [CREATED, Stored::Duplicate]);
+    let before = store.issue(&event.issue_id).await.unwrap();
+    assert_eq!(ingest(store, std::slice::from_ref(&event)).await, [Stored::Duplicate]);
+    assert_eq!(store.issue(&event.issue_id).await.unwrap(), before);
+    assert_eq!(before.unwrap().occurrences, 1);
+}
+
+async fn one_batch_counts_creates_and_records(store: &dyn IssueStore) {
+    let (a, b) = (occurrence("feed stalled", 5), occurrence("order refused", 6));
+    let again = Occurrence {
+        count: 41,
+        first_at: at(7),
+        last_at: at(9),
+        release: "1.1.0".into(),
+        ..occurrence("feed stalled", 9)
+    };
+    assert_eq!(ingest(store, &[a.clone(), b.clone(), again.clone()]).await, [CREATED; 3]);
+
+    let issue = store.issue(&a.issue_id).await.unwrap().unwrap();
+    assert_eq!((issue.occurrences, issue.first_seen, issue.last_seen), (42, at(5), at(9)));
+    assert_eq!(
+        (issue.title.as_str(), issue.release.as_str(), issue.error_kind.as_str()),
+        ("feed stalled", "1.0.0", "io::Error")
+    );
+    assert_eq!((issue.status, issue.created_at, issue.updated_at), (Status::Open, at(5), at(5)));
+    assert_eq!(issue.fingerprint, a.fingerprint);
+    assert_eq!(store.issue(&b.issue_id).await.unwrap().unwrap().occurrences, 1);
+
+    let page = store.activities(&a.issue_id, Some(ActivityKind::Occurrence), None, 1).await.unwrap();
+    assert_eq!(page.items[0].id, again.event_id.to_string(), "newest first");
+    assert_eq!(page.items[0].details["occurrences"], 41);
+    assert_eq!(
+        page.items[0].details["context"],
+        serde_json::Value::Object(a.details.context.clone()),
+        "details come back whole"
+    );
+    let next = store.activities(&a.issue_id, Some(ActivityKind::Occurrence), page.next.as_ref(), 10).await.unwrap();
+    assert_eq!((next.items.len(), next.items[0].id.clone(), next.next), (1, a.event_id.to_string(), None));
+    let history = store.activities(&a.issue_id, None, None, 10).await.unwrap();
+    assert_eq!(history.items.iter().map(|activity| activity.kind).collect::<Vec<_>>(), [ActivityKind::Created]);
+    assert_eq!(history.items[0].timestamp, at(5));
+}
+
+async fn any_order_and_any_batching_gives_the_same_issue(store: &dyn IssueStore) {
+    let make = |title: &str| {
+        let mut events = vec![
+            Occurrence { release: "2.0".into(), priority: Priority::High, ..occurrence(title, 30) },
+            Occurrence { release: "1.0".into(), tags: vec!["z".into()], ..occurrence(title, 10) },
+            Occurrence { release: "1.5".into(), count: 7, last_at: at(90), ..occurrence(title, 20) },
+            Occurrence { reporter_id: "other-service".into(), ..occurrence(title, 86_400 * 2) },
+        ];
+        events.sort_by_key(|event| event.first_at);
+        events
+    };
+    // The same four facts under three titles, so under three issues.
+    let (forward, backward, mixed) = (make("a b"), make("c d"), make("e f"));
+    ingest(store, &forward).await;
+    for event in backward.iter().rev() {
+        ingest(store, std::slice::from_ref(event)).await;
+    }
+    ingest(store, &[mixed[2].clone(), mixed[0].clone()]).await;
+    ingest(store, &[mixed[3].clone(), mixed[0].clone(), mixed[1].clone()]).await;
+
+    let mut states = Vec::new();
+    for events in [&forward, &backward, &mixed] {
+        let issue = store.issue(&events[0].issue_id).await.unwrap().unwrap();
+        let comments = store.comments(&events[0].issue_id, None, 100).await.unwrap().items;
+        let mut history = store.activities(&events[0].issue_id, None, None, 100).await.unwrap().items;
+        history.retain(|activity| activity.kind == ActivityKind::Created);
+        states.push((
+            (issue.occurrences, issue.first_seen, issue.last_seen, issue.created_at, issue.updated_at),
+            (issue.release, issue.priority, issue.tags, issue.status, issue.comments),
+            comments,
+            history,
+        ));
+    }
+    assert_eq!(states[0].0.0, 10);
+    assert_eq!(states[0].1.0, "1.0");
+    assert_eq!(states[0], states[1]);
+    assert_eq!(states[0], states[2]);
+}
+
+async fn people_are_never_overwritten(store: &dyn IssueStore) {
+    let event = occurrence("feed stalled", 100);
+    ingest(store, std::slice::from_ref(&event)).await;
+    let change = IssueChange {
+        status: Some(Status::InProgress),
+        priority: Some(Priority::Critical),
+        assignee_id: Some(Some("ada@quantory.app".to_owned())),
+        tags: Some(vec!["mine".to_owned()]),
+    };
+    let changed = store.change(&event.issue_id, &change, "ada@quantory.app", at(200), None).await.unwrap();
+    assert_eq!(
+        (changed.status, changed.priority, changed.updated_at),
+        (Status::InProgress, Priority::Critical, at(200))
+    );
+
+    // One later and one earlier: the earlier becomes the head, and still changes nothing that a person decided.
+    ingest(store, &[occurrence("feed stalled", 300), occurrence("feed stalled", 50)]).await;
+    let issue = store.issue(&event.issue_id).await.unwrap().unwrap();
+    assert_eq!((issue.status, issue.priority, issue.updated_at), (Status::InProgress, Priority::Critical, at(200)));
+    assert_eq!((issue.assignee_id.as_deref(), issue.tags), (Some("ada@quantory.app"), vec!["mine".to_owned()]));
+    assert_eq!((issue.occurrences, issue.first_seen), (3, at(50)));
+
+    let history = store.activities(&event.issue_id, None, None, 10).await.unwrap().items;
+    let mut kinds: Vec<&str> = history.iter().map(|activity| activity.kind.as_str()).collect();
+    kinds.sort_unstable();
+    assert_eq!(kinds, ["assigned", "created", "priority_changed", "status_changed", "tagged"]);
+    let status = history.iter().find(|activity| activity.kind == ActivityKind::StatusChanged).unwrap();
+    assert_eq!((&status.details["from"], &status.details["to"]), (&"open".into(), &"in-progress".into()));
+    assert_eq!(status.user_id, "ada@quantory.app");
+}
+
+async fn resolve(store: &dyn IssueStore, id: &IssueId, second: i64) {
+    let change = IssueChange { status: Some(Status::Resolved), ..IssueChange::default() };
+    store.change(id, &change, "ada", at(second), None).await.unwrap();
+}
+
+async fn an_occurrence_after_the_resolution_reopens(store: &dyn IssueStore) {
+    let event = occurrence("feed stalled", 10);
+    ingest(store, std::slice::from_ref(&event)).await;
+    resolve(store, &event.issue_id, 20).await;
+    let stored = ingest(store, &[occurrence("feed stalled", 30)]).await;
+    assert_eq!(stored, [Stored::New { created: false, regressed: true }]);
+    let issue = store.issue(&event.issue_id).await.unwrap().unwrap();
+    assert_eq!((issue.status, issue.updated_at, issue.resolved_at), (Status::Open, at(30), None));
+    let history = store.activities(&event.issue_id, Some(ActivityKind::Regressed), None, 10).await.unwrap();
+    assert_eq!(history.items.len(), 1);
+}
+
+async fn an_old_occurrence_does_not_reopen(store: &dyn IssueStore) {
+    let event = occurrence("feed stalled", 10);
+    ingest(store, std::slice::from_ref(&event)).await;
+    resolve(store, &event.issue_id, 20).await;
+    assert_eq!(ingest(store, &[occurrence("feed stalled", 15)]).await, [NEW]);
+    let issue = store.issue(&event.issue_id).await.unwrap().unwrap();
+    assert_eq!((issue.status, issue.occurrences), (Status::Resolved, 2));
+}
+
+async fn what_people_write_is_an_issue_too(store: &dyn IssueStore) {
+    let event_id = Uuid::now_v7();
+    let task = Occurrence {
+        event_id,
+        issue_id: event_id.into(),
+        effect: Effect::Created,
+        issue_type: IssueType::Task,
+        reporter_id: "ada@quantory.app".into(),
+        assignee_id: Some("bob@quantory.app".into()),
+        fingerprint: None,
+        source: Source::Web,
+        details: Details::default(),
+        ..occurrence("Rotate the keys", 10)
+    };
+    assert_eq!(ingest(store, std::slice::from_ref(&task)).await, [CREATED]);
+    let issue = store.issue(&task.issue_id).await.unwrap().unwrap();
+    assert_eq!((issue.issue_type, issue.occurrences, issue.fingerprint), (IssueType::Task, 0, None));
+    assert_eq!(
+        (issue.reporter_id.as_str(), issue.assignee_id.as_deref()),
+        ("ada@quantory.app", Some("bob@quantory.app"))
+    );
+    let history = store.activities(&task.issue_id, None, None, 10).await.unwrap().items;
+    assert_eq!(history.iter().map(|activity| activity.kind).collect::<Vec<_>>(), [ActivityKind::Created]);
+}
+
+async fn a_reporter_has_one_comment_a_day(store: &dyn IssueStore) {
+    let day = 86_400;
+    let first = occurrence("feed stalled", 10);
+    ingest(store, &[first.clone(), occurrence("feed stalled", 20)]).await;
+    ingest(store, &[Occurrence { count: 98, ..occurrence("feed stalled", 30) }]).await;
+    ingest(store, &[occurrence("feed stalled", day + 10)]).await;
+    let comments = store.comments(&first.issue_id, None, 10).await.unwrap().items;
+    let told: Vec<(&str, Option<u64>)> =
+        comments.iter().map(|comment| (comment.author_id.as_str(), comment.recurrences)).collect();
+    assert_eq!(told, [("newsfeed-service", Some(100)), ("newsfeed-service", Some(1))]);
+    assert_eq!(comments[0].content, "Seen 100 times on 2026-01-01, last at 00:00:30 UTC.");
+    assert_eq!(store.issue(&first.issue_id).await.unwrap().unwrap().comments, 2);
+}
+
+async fn comments_of_people_and_events(store: &dyn IssueStore) {
+    let issue = occurrence("feed stalled", 10);
+    let id = &issue.issue_id;
+    ingest(store, std::slice::from_ref(&issue)).await;
+    for _ in 0..2 {
+        let comment = store.add_comment(id, "c-1", "Looking *into* it.", "ada", at(20)).await.unwrap();
+        assert_eq!((comment.content.as_str(), comment.author_id.as_str()), ("Looking *into* it.", "ada"));
+    }
+    let by_event = Occurrence {
+        event_id: Uuid::now_v7(),
+        effect: Effect::Commented,
+        description: "From a bot.".into(),
+        reporter_id: "bot".into(),
+        ..occurrence("feed stalled", 30)
+    };
+    ingest(store, std::slice::from_ref(&by_event)).await;
+    let first = store.comments(id, None, 2).await.unwrap();
+    let second = store.comments(id, first.next.as_ref(), 2).await.unwrap();
+    let authors: Vec<&str> =
+        first.items.iter().chain(&second.items).map(|comment| comment.author_id.as_str()).collect();
+    assert_eq!(authors, ["newsfeed-service", "ada", "bot"]);
+    let stored = store.issue(id).await.unwrap().unwrap();
+    assert_eq!((stored.comments, stored.occurrences), (3, 1));
+    let commented = store.activities(id, Some(ActivityKind::Commented), None, 10).await.unwrap();
+    assert_eq!(commented.items.len(), 2);
+
+    // A comment on what is not there makes no issue; the event is not lost to a later replay.
+    let orphan = Occurrence { effect: Effect::Commented, ..occurrence("never seen", 1) };
+    ingest(store, std::slice::from_ref(&orphan)).await;
+    assert_eq!(store.issue(&orphan.issue_id).await.unwrap(), None);
+}
+
+async fn titles(store: &dyn IssueStore, query: IssueQuery) -> Vec<String> {
+    store.issues(&query).await.unwrap().items.into_iter().map(|issue| issue.title).collect()
+}
+
+async fn lists_filter_sort_and_page(store: &dyn IssueStore) {
+    let all = [
+        Occurrence { count: 5, ..occurrence("alpha one", 10) },
+        Occurrence { count: 9, service: "social".into(), severity: Severity::Critical, ..occurrence("beta two", 20) },
+        Occurrence {
+            count: 9,
+            environment: "staging".into(),
+            tags: vec!["team:x".into()],
+            ..occurrence("gamma three", 30)
+        },
+        Occurrence { count: 1, issue_type: IssueType::Task, component: "db".into(), ..occurrence("delta four", 40) },
+    ];
+    ingest(store, &all).await;
+    let change =
+        IssueChange { assignee_id: Some(Some("ada".into())), status: Some(Status::Closed), ..IssueChange::default() };
+    store.change(&all[0].issue_id, &change, "ada", at(50), None).await.unwrap();
+
+    let any = IssueQuery { limit: 10, ..IssueQuery::default() };
+    let by = |query: IssueQuery| titles(store, query);
+    assert_eq!(by(any.clone()).await, ["delta four", "gamma three", "beta two", "alpha one"]);
+    let sorted = by(IssueQuery { sort: Sort::Occurrences, ..any.clone() }).await;
+    assert_eq!((sorted[2].as_str(), sorted[3].as_str()), ("alpha one", "delta four"));
+    assert_eq!(by(IssueQuery { service: Some("social".into()), ..any.clone() }).await, ["beta two"]);
+    assert_eq!(by(IssueQuery { environment: Some("staging".into()), ..any.clone() }).await, ["gamma three"]);
+    assert_eq!(by(IssueQuery { component: Some("db".into()), ..any.clone() }).await, ["delta four"]);
+    assert_eq!(by(IssueQuery { severity: Some(Severity::Critical), ..any.clone() }).await, ["beta two"]);
+    assert_eq!(by(IssueQuery { issue_type: Some(IssueType::Task), ..any.clone() }).await, ["delta four"]);
+    assert_eq!(by(IssueQuery { priority: Some(Priority::Low), ..any.clone() }).await, [""; 0]);
+    assert_eq!(by(IssueQuery { tag: Some("team:x".into()), ..any.clone() }).await, ["gamma three"]);
+    assert_eq!(by(IssueQuery { assignee_id: Some(Some("ada".into())), ..any.clone() }).await, ["alpha one"]);
+    assert_eq!(
+        by(IssueQuery { assignee_id: Some(None), ..any.clone() }).await,
+        ["delta four", "gamma three", "beta two"]
+    );
+    assert_eq!(by(IssueQuery { statuses: vec![Status::Resolved, Status::Closed], ..any.clone() }).await, ["alpha one"]);
+
+    for sort in Sort::ALL {
+        let whole = by(IssueQuery { sort, ..any.clone() }).await;
+        let (mut paged, mut after, mut pages) = (Vec::new(), None, 0);
+        loop {
+            let page = store.issues(&IssueQuery { sort, after, limit: 1, ..any.clone() }).await.unwrap();
+            paged.extend(page.items.into_iter().map(|issue| issue.title));
+            pages += 1;
+            let Some(next) = page.next else { break };
+            after = Some(next);
+        }
+        assert_eq!((paged, pages), (whole, 4), "{sort:?}");
+    }
+}
+
+async fn search_finds_words_in_what_people_search_for(store: &dyn IssueStore) {
+    let refused = Occurrence { description: "upstream kraken".into(), ..occurrence("Connection refused by peer", 10) };
+    ingest(store, &[refused, occurrence("order_book is empty", 20)]).await;
+    let search = |words: &[&str]| {
+        let words = words.iter().map(|word| (*word).to_owned()).collect();
+        titles(store, IssueQuery { words, limit: 10, ..IssueQuery::default() })
+    };
+    assert_eq!(search(&["REFUSED"]).await, ["Connection refused by peer"]);
+    assert_eq!(
+        search(&["refu", "connection"]).await,
+        ["Connection refused by peer"],
+        "prefixes, all of them, any order"
+    );
+    assert_eq!(search(&["kraken"]).await, ["Connection refused by peer"]);
+    assert_eq!(search(&["order_book"]).await, ["order_book is empty"]);
+    assert_eq!(search(&["refused", "empty"]).await, [""; 0]);
+    for hostile in ["\"", "a\" OR \"b", "*", "NEAR(", "-", "title:x", "'; DROP TABLE issues; --"] {
+        assert_eq!(search(&[hostile]).await, [""; 0], "{hostile}");
+    }
+}
+
+async fn the_overview_counts_what_the_list_would_show(store: &dyn IssueStore) {
+    let all = [
+        occurrence("alpha one", 10),
+        Occurrence { service: "social".into(), environment: "staging".into(), ..occurrence("beta two", 20) },
+        occurrence("gamma three", 30),
+    ];
+    ingest(store, &all).await;
+    resolve(store, &all[2].issue_id, 40).await;
+    let overview = store.overview(&IssueQuery { statuses: vec![Status::Open], ..IssueQuery::default() }).await.unwrap();
+    assert_eq!(overview.by_status, BTreeMap::from([("open", 2), ("resolved", 1)]));
+    assert_eq!(overview.services, ["newsfeed", "social"]);
+    assert_eq!(overview.environments, ["production", "staging"]);
+    let social = IssueQuery { service: Some("social".into()), ..IssueQuery::default() };
+    assert_eq!(store.overview(&social).await.unwrap().by_status, BTreeMap::from([("open", 1)]));
+}
+
+async fn a_change_with_an_old_version_is_a_conflict(store: &dyn IssueStore) {
+    let event = occurrence("feed stalled", 10);
+    ingest(store, std::slice::from_ref(&event)).await;
+    let version = store.issue(&event.issue_id).await.unwrap().unwrap().version;
+    let change = IssueChange { priority: Some(Priority::Low), ..IssueChange::default() };
+    let changed = store.change(&event.issue_id, &change, "ada", at(20), Some(version)).await.unwrap();
+    assert!(changed.version > version);
+    let late = IssueChange { priority: Some(Priority::High), ..IssueChange::default() };
+    let refused = store.change(&event.issue_id, &late, "bob", at(30), Some(version)).await;
+    assert!(matches!(refused, Err(StoreError::Conflict)), "{refused:?}");
+    assert_eq!(store.issue(&event.issue_id).await.unwrap().unwrap().priority, Priority::Low);
+}
+
+async fn a_missing_issue_is_not_found(store: &dyn IssueStore) {
+    let id: IssueId = "nothing-here".parse().unwrap();
+    assert_eq!(store.issue(&id).await.unwrap(), None);
+    let change = store.change(&id, &IssueChange::default(), "ada", at(1), None).await;
+    assert!(matches!(change, Err(StoreError::NotFound)), "{change:?}");
+    let comment = store.add_comment(&id, "c", "text", "ada", at(1)).await;
+    assert!(matches!(comment, Err(StoreError::NotFound)), "{comment:?}");
+    assert_eq!(store.comments(&id, None, 10).await.unwrap().items, []);
+    assert_eq!(store.activities(&id, None, None, 10).await.unwrap().items, []);
+    store.check().await.unwrap();
+}
+
+async fn hostile_text_comes_back_as_it_went_in(store: &dyn IssueStore) {
+    let title = "'; DROP TABLE issues; -- <script>alert(1)</script> \u{202e} 𝕏 {{ 7*7 }} %00 \\";
+    let event = Occurrence { reporter_id: "../../etc".into(), tags: vec!["a/b:c\"d".into()], ..occurrence(title, 10) };
+    ingest(store, std::slice::from_ref(&event)).await;
+    let issue = store.issue(&event.issue_id).await.unwrap().unwrap();
+    assert_eq!((issue.title.as_str(), issue.reporter_id.as_str()), (title, "../../etc"));
+    assert_eq!(issue.tags, ["a/b:c\"d"]);
+    assert_eq!(store.comments(&event.issue_id, None, 10).await.unwrap().items[0].author_id, "../../etc");
+}
+
+async fn the_watermark_is_part_of_the_commit(store: &dyn IssueStore) {
+    assert_eq!(store.watermark("issues", 3).await.unwrap(), None);
+    let watermark = Watermark { topic: "issues".into(), partition: 3, next_offset: 17, timestamp_ms: 1_000 };
+    let batch = Batch { occurrences: vec![occurrence("feed stalled", 1)], watermark: Some(watermark.clone()) };
+    store.ingest(&batch).await.unwrap();
+    assert_eq!(store.watermark("issues", 3).await.unwrap(), Some(watermark.clone()));
+    assert_eq!(store.watermark("issues", 4).await.unwrap(), None);
+    // A partition may bring nothing but invalid records: the place moves on all the same.
+    let later = Watermark { next_offset: 20, ..watermark };
+    store.ingest(&Batch { occurrences: Vec::new(), watermark: Some(later.clone()) }).await.unwrap();
+    assert_eq!(store.watermark("issues", 3).await.unwrap(), Some(later));
+}
+
+async fn concurrent_batches_of_one_issue_lose_nothing(store: &dyn IssueStore) {
+    let events: Vec<Vec<Occurrence>> =
+        (0..8).map(|second| (0..5).map(|_| occurrence("feed stalled", second)).collect()).collect();
+    let commits = events.iter().map(|events| async {
+        // What the ingest loop does: an outage or a conflict is tried again.
+        for _ in 0..100 {
+            match store.ingest(&batch(events)).await {
+                Ok(_) => return,
+                Err(StoreError::Unavailable(_) | StoreError::Conflict) => {
+                    tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+                }
+                Err(error) => panic!("{error}"),
+            }
+        }
+        panic!("a batch was never committed");
+    });
+    futures_util::future::join_all(commits).await;
+    let issue = store.issue(&events[0][0].issue_id).await.unwrap().unwrap();
+    assert_eq!((issue.occurrences, issue.first_seen, issue.last_seen), (40, at(0), at(7)));
+}

@@ -1,4 +1,18 @@
-//! The issuetracker server as a library, so that its tests can start it in their own process.
+//! The issuetracker server as a library, so that its tests can start it in their own process. The data path is
+//! [`ingest`] or [`web`] -> [`intake`] -> [`store`] -> [`notify`]; [`app`] puts the parts together.
 
+pub mod app;
+pub mod auth;
+pub mod config;
 pub mod domain;
+pub mod health;
+#[cfg(feature = "kafka")]
+pub mod ingest;
+pub mod intake;
+#[cfg(feature = "kafka")]
+pub mod kafka;
+pub mod metrics;
+pub mod notify;
 pub mod store;
+pub mod triage;
+pub mod web;

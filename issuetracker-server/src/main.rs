@@ -1,2 +1,80 @@
-//! placeholder
-fn main() {}
+//! The server's process: configuration, logs, signals; everything else is in [`app`](issuetracker_server::app).
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use issuetracker_server::{
+    app,
+    config::{Config, LogFormat},
+};
+use tokio_util::sync::CancellationToken;
+use tracing_subscriber::EnvFilter;
+
+/// Collects the errors of Rust services and serves the dashboard where they are solved.
+///
+/// With nothing configured: SQLite in ./issuetracker.sqlite, events over HTTP, dashboard on http://127.0.0.1:8080.
+/// Configured by ISSUETRACKER_* variables; docs/operations.md lists them.
+#[derive(Parser)]
+#[command(version)]
+struct Arguments {
+    /// Checks the configuration, prints the effective values, and exits.
+    #[arg(long)]
+    check_config: bool,
+}
+
+#[tokio::main]
+#[expect(clippy::print_stdout, clippy::print_stderr, reason = "answers to the person who started it")]
+async fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let config = match Config::from_env() {
+        Ok(config) => config,
+        Err(errors) => {
+            eprintln!("{errors}");
+            return ExitCode::from(2);
+        }
+    };
+    if arguments.check_config {
+        config.describe().iter().for_each(|(name, value)| println!("{name}: {value}"));
+        return ExitCode::SUCCESS;
+    }
+    start_logs(&config);
+    config.describe().iter().for_each(|(name, value)| tracing::info!("{name}: {value}"));
+
+    let shutdown = CancellationToken::new();
+    tokio::spawn(cancel_on_signal(shutdown.clone()));
+    match app::run(config, shutdown).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            tracing::error!("{error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn start_logs(config: &Config) {
+    let filter = EnvFilter::try_new(&config.log_filter).unwrap_or_else(|_| EnvFilter::new("info"));
+    let logs = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    match config.log_format {
+        LogFormat::Text => logs.init(),
+        LogFormat::Json => logs.json().init(),
+    }
+}
+
+async fn cancel_on_signal(shutdown: CancellationToken) {
+    #[cfg(unix)]
+    let terminated = async {
+        use tokio::signal::unix::{SignalKind, signal};
+        match signal(SignalKind::terminate()) {
+            Ok(mut signal) => _ = signal.recv().await,
+            Err(_) => std::future::pending().await,
+        }
+    };
+    #[cfg(not(unix))]
+    let terminated = std::future::pending::<()>();
+    tokio::select! {
+        _ = tokio::signal::ctrl_c() => (),
+        () = terminated => (),
+    }
+    tracing::info!("stopping");
+    shutdown.cancel();
+}

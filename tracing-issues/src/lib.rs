@@ -49,12 +49,7 @@ pub mod fingerprint;
 mod guard;
 mod layer;
 #[doc(hidden)]
-pub mod normalize {
-    #[allow(missing_docs)]
-    pub fn normalize(s: &str) -> String {
-        s.to_owned()
-    }
-}
+pub mod normalize;
 pub mod publish;
 mod queue;
 mod stats;

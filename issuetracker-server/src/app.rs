@@ -1,0 +1,159 @@
+//! The app: the one place that names concrete types. It builds every part from the configuration, starts them, and stops
+//! them in order: first no new work, then what was accepted is finished.
+
+use std::{sync::Arc, time::Duration};
+
+use anyhow::Context;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    config::{Config, StoreConfig},
+    health::Health,
+    intake::{Committer, Intake},
+    metrics,
+    notify::Notifier,
+    store::{IssueStore, embedded::EmbeddedStore},
+    triage::Triage,
+    web::{self, Templates, WebState},
+};
+
+/// How long requests that are being answered may take after the stop was asked for.
+const DRAIN_TIMEOUT: Duration = Duration::from_secs(8);
+
+/// Runs the server until `shutdown`, then stops within ten seconds.
+///
+/// # Errors
+/// If it cannot start: the address is taken, the store's file cannot be opened, a client refuses its configuration.
+pub async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<()> {
+    let health = Health::default();
+    let notifier = Notifier::default();
+    let metrics = metrics::install().context("metrics cannot be recorded")?;
+    let templates = Templates::compiled_in().context("a page template is broken")?;
+    let store = open_store(&config.store).await?;
+    let committer = Committer::new(Arc::clone(&store), notifier.clone());
+    let listener = TcpListener::bind(config.http_addr)
+        .await
+        .with_context(|| format!("ISSUETRACKER_HTTP_ADDR: {} cannot be listened on", config.http_addr))?;
+    let address = listener.local_addr().context("the listener has no address")?;
+
+    let intake = make_intake(&config, committer.clone())?;
+    let triage = Triage::new(Arc::clone(&store), intake.clone(), notifier.clone());
+    let state = WebState::new(
+        triage,
+        intake,
+        notifier,
+        store,
+        health.clone(),
+        metrics.clone(),
+        templates,
+        shutdown.clone(),
+        address,
+    );
+
+    let consumer = start_consumer(&config, committer, health, &shutdown);
+    tokio::spawn(async move {
+        // The recorder's histograms grow until somebody drains them.
+        loop {
+            tokio::time::sleep(Duration::from_secs(5)).await;
+            metrics.run_upkeep();
+        }
+    });
+    tracing::info!("listening on http://{address}");
+    serve(listener, web::router(state), &shutdown).await?;
+    consumer.await?;
+    tracing::info!("stopped");
+    Ok(())
+}
+
+async fn serve(listener: TcpListener, router: axum::Router, shutdown: &CancellationToken) -> anyhow::Result<()> {
+    let server = axum::serve(listener, router).with_graceful_shutdown(shutdown.clone().cancelled_owned());
+    let deadline = async {
+        shutdown.cancelled().await;
+        tokio::time::sleep(DRAIN_TIMEOUT).await;
+    };
+    tokio::select! {
+        result = server => result.context("the HTTP server failed"),
+        () = deadline => {
+            tracing::warn!("some requests were not answered before the stop");
+            Ok(())
+        }
+    }
+}
+
+async fn open_store(config: &StoreConfig) -> anyhow::Result<Arc<dyn IssueStore>> {
+    match config {
+        StoreConfig::Embedded { path } => {
+            let path = path.clone();
+            let store = tokio::task::spawn_blocking(move || {
+                EmbeddedStore::open(&path)
+                    .with_context(|| format!("ISSUETRACKER_STORE_PATH: {} cannot be used", path.display()))
+            });
+            Ok(Arc::new(store.await??))
+        }
+        #[cfg(feature = "firestore")]
+        StoreConfig::Firestore { project, database, credentials, emulator } => {
+            use crate::store::firestore::{FirestoreConfig, FirestoreStore};
+            let store = match emulator {
+                Some(address) => FirestoreStore::connect_emulator(project, address).await?,
+                None => {
+                    let config = FirestoreConfig {
+                        project_id: project.clone(),
+                        database_id: Some(database.clone()),
+                        credentials: credentials.clone(),
+                    };
+                    FirestoreStore::connect(config).await?
+                }
+            };
+            Ok(Arc::new(store))
+        }
+        #[cfg(not(feature = "firestore"))]
+        StoreConfig::Firestore { .. } => anyhow::bail!("this build has no Firestore"),
+    }
+}
+
+#[cfg(feature = "kafka")]
+fn make_intake(config: &Config, committer: Committer) -> anyhow::Result<Intake> {
+    use crate::{intake::producer::EventProducer, kafka};
+    match &config.kafka {
+        None => Ok(Intake::Store(committer)),
+        Some(kafka) => {
+            let producer = EventProducer::new(&kafka::client_config(kafka), &kafka.topic)
+                .context("ISSUETRACKER_KAFKA_BROKERS: the Kafka client cannot be made")?;
+            Ok(Intake::Kafka(producer))
+        }
+    }
+}
+
+#[cfg(not(feature = "kafka"))]
+#[expect(clippy::unnecessary_wraps, reason = "with Kafka it can fail")]
+fn make_intake(_config: &Config, committer: Committer) -> anyhow::Result<Intake> {
+    Ok(Intake::Store(committer))
+}
+
+#[cfg(feature = "kafka")]
+fn start_consumer(
+    config: &Config,
+    committer: Committer,
+    health: Health,
+    shutdown: &CancellationToken,
+) -> impl Future<Output = anyhow::Result<()>> + use<> {
+    let ingest = config.kafka.clone().map(|kafka| crate::ingest::Ingest::new(kafka, committer, health));
+    let task = ingest.map(|ingest| tokio::spawn(ingest.run(shutdown.clone())));
+    async move {
+        match task {
+            Some(task) => task.await?.context("the consumer cannot run"),
+            None => Ok(()),
+        }
+    }
+}
+
+#[cfg(not(feature = "kafka"))]
+fn start_consumer(
+    _config: &Config,
+    _committer: Committer,
+    _health: Health,
+    _shutdown: &CancellationToken,
+) -> impl Future<Output = anyhow::Result<()>> + use<> {
+    std::future::ready(Ok(()))
+}

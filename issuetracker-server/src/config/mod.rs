@@ -1,0 +1,261 @@
+//! Configuration: `ISSUETRACKER_*` variables, read once into real types. Every problem is reported, all at once, each
+//! with the name of its variable; a name that nobody knows is a problem too, because it is mostly a typing error.
+
+mod variables;
+
+use std::{fmt, net::SocketAddr, path::PathBuf, time::Duration};
+
+use self::variables::Variables;
+
+/// What the process runs with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Config {
+    /// Where it listens.
+    pub http_addr: SocketAddr,
+    /// Where issues are stored.
+    pub store: StoreConfig,
+    /// The consumer; without it events come over HTTP only.
+    pub kafka: Option<KafkaConfig>,
+    /// What is logged.
+    pub log_filter: String,
+    /// How.
+    pub log_format: LogFormat,
+}
+
+/// Where issues are stored.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum StoreConfig {
+    /// SQLite in this file.
+    Embedded {
+        /// Created if missing.
+        path: PathBuf,
+    },
+    /// Google Firestore.
+    Firestore {
+        /// The Google Cloud project.
+        project: String,
+        /// The database in it.
+        database: String,
+        /// A service account's key file; without it the machine's own credentials.
+        credentials: Option<PathBuf>,
+        /// `host:port` of an emulator, for development only.
+        emulator: Option<String>,
+    },
+}
+
+/// The Kafka side.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KafkaConfig {
+    /// `host:port`, separated by commas.
+    pub brokers: String,
+    /// Where events come from.
+    pub topic: String,
+    /// The consumer group.
+    pub group: String,
+    /// Where records go that cannot be read.
+    pub dlq_topic: String,
+    /// Partitions of a topic that has to be created.
+    pub partitions: i32,
+    /// Retention of a topic that has to be created.
+    pub retention: Duration,
+}
+
+/// How logs are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+/// Why the process cannot run with its variables.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ConfigErrors(pub Vec<String>);
+
+impl fmt::Display for ConfigErrors {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the configuration cannot be used:")?;
+        self.0.iter().try_for_each(|problem| write!(f, "\n  {problem}"))
+    }
+}
+
+impl std::error::Error for ConfigErrors {}
+
+impl Config {
+    /// Reads the process's environment.
+    ///
+    /// # Errors
+    /// All problems at once.
+    pub fn from_env() -> Result<Self, ConfigErrors> {
+        Self::from_pairs(
+            std::env::vars_os()
+                .filter_map(|(name, value)| Some((name.into_string().ok()?, value.to_string_lossy().into_owned()))),
+        )
+    }
+
+    /// Reads variables from anywhere.
+    ///
+    /// # Errors
+    /// All problems at once.
+    pub fn from_pairs(pairs: impl IntoIterator<Item = (String, String)>) -> Result<Self, ConfigErrors> {
+        let mut variables = Variables::of(pairs);
+        let http_addr = variables.parse("HTTP_ADDR", "expected an address and port such as 127.0.0.1:8080");
+        let http_addr = http_addr.unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], 8080)));
+        if !http_addr.ip().is_loopback() {
+            variables.problem(
+                "HTTP_ADDR",
+                "without login everybody is ADMIN, so only a loopback address such as 127.0.0.1 may be used; \
+                 put an authenticating proxy on this machine in front of it",
+            );
+        }
+        let store = store(&mut variables);
+        let kafka = kafka(&mut variables);
+        let log_format = match variables.text("LOG_FORMAT").as_deref() {
+            None | Some("text") => LogFormat::Text,
+            Some("json") => LogFormat::Json,
+            Some(_) => {
+                variables.problem("LOG_FORMAT", "expected `text` or `json`");
+                LogFormat::Text
+            }
+        };
+        let log_filter = variables.text("LOG").unwrap_or_else(|| "info".to_owned());
+        if tracing_subscriber::EnvFilter::try_new(&log_filter).is_err() {
+            variables.problem("LOG", "expected a filter such as `info` or `issuetracker_server=debug,info`");
+        }
+        variables.finish(Self { http_addr, store, kafka, log_filter, log_format })
+    }
+
+    /// The effective values, a line each, without secrets.
+    pub fn describe(&self) -> Vec<(&'static str, String)> {
+        let mut lines = vec![("http", self.http_addr.to_string())];
+        match &self.store {
+            StoreConfig::Embedded { path } => lines.push(("store", format!("embedded, {}", path.display()))),
+            StoreConfig::Firestore { project, database, credentials, emulator } => {
+                lines.push(("store", format!("firestore, project {project}, database {database}")));
+                lines.push((
+                    "firestore credentials",
+                    credentials.as_ref().map_or("the machine's own", |_| "***").to_owned(),
+                ));
+                lines.extend(emulator.as_ref().map(|address| ("firestore emulator", address.clone())));
+            }
+        }
+        match &self.kafka {
+            None => lines.push(("kafka", "none: events come over HTTP".to_owned())),
+            Some(kafka) => lines.push((
+                "kafka",
+                format!(
+                    "{}, topic {}, group {}, dead letters {}",
+                    kafka.brokers, kafka.topic, kafka.group, kafka.dlq_topic
+                ),
+            )),
+        }
+        lines
+    }
+}
+
+fn store(variables: &mut Variables) -> StoreConfig {
+    let path = variables.text("STORE_PATH").unwrap_or_else(|| "issuetracker.sqlite".to_owned());
+    let project = variables.text("FIRESTORE_PROJECT");
+    let database = variables.text("FIRESTORE_DATABASE").unwrap_or_else(|| "(default)".to_owned());
+    let credentials = variables.text("FIRESTORE_CREDENTIALS").map(PathBuf::from);
+    let emulator = variables.text("FIRESTORE_EMULATOR");
+    match variables.text("STORE").as_deref() {
+        None | Some("embedded") => return StoreConfig::Embedded { path: path.into() },
+        Some("firestore") => {
+            if !cfg!(feature = "firestore") {
+                variables.problem("STORE", "this build has no Firestore: build it with the feature `firestore`");
+            }
+            if project.is_none() {
+                variables.problem("FIRESTORE_PROJECT", "Firestore needs the id of the Google Cloud project");
+            }
+        }
+        Some(_) => variables.problem("STORE", "expected `embedded` or `firestore`"),
+    }
+    StoreConfig::Firestore { project: project.unwrap_or_default(), database, credentials, emulator }
+}
+
+fn kafka(variables: &mut Variables) -> Option<KafkaConfig> {
+    let brokers = variables.text("KAFKA_BROKERS");
+    let topic = variables.text("KAFKA_TOPIC").unwrap_or_else(|| "alphafusion.issues".to_owned());
+    let group = variables.text("KAFKA_GROUP").unwrap_or_else(|| "issuetracker-consumer".to_owned());
+    let dlq_topic = variables.text("KAFKA_DLQ_TOPIC").unwrap_or_else(|| format!("{topic}.dlq"));
+    let partitions = variables.parse("KAFKA_PARTITIONS", "expected a number from 1 to 10000").unwrap_or(6);
+    if !(1..=10_000).contains(&partitions) {
+        variables.problem("KAFKA_PARTITIONS", "expected a number from 1 to 10000");
+    }
+    let hours = variables.parse("KAFKA_RETENTION_HOURS", "expected a number of hours").unwrap_or(7 * 24_u32);
+    if topic == dlq_topic {
+        variables.problem("KAFKA_DLQ_TOPIC", "the dead letters need a topic of their own");
+    }
+    let brokers = brokers?;
+    if !cfg!(feature = "kafka") {
+        variables.problem("KAFKA_BROKERS", "this build has no Kafka: build it with the feature `kafka`");
+    }
+    let retention = Duration::from_secs(u64::from(hours) * 3_600);
+    Some(KafkaConfig { brokers, topic, group, dlq_topic, partitions, retention })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(pairs: &[(&str, &str)]) -> Result<Config, ConfigErrors> {
+        let pairs = pairs.iter().map(|(name, value)| (format!("ISSUETRACKER_{name}"), (*value).to_owned()));
+        Config::from_pairs(pairs)
+    }
+
+    #[test]
+    fn nothing_set_is_the_embedded_default() {
+        let config = read(&[]).unwrap();
+        assert_eq!(config.http_addr.to_string(), "127.0.0.1:8080");
+        assert_eq!(config.store, StoreConfig::Embedded { path: "issuetracker.sqlite".into() });
+        assert_eq!(config.kafka, None);
+    }
+
+    #[cfg(feature = "kafka")]
+    #[test]
+    fn brokers_choose_kafka_with_the_contracts_names() {
+        let kafka = read(&[("KAFKA_BROKERS", "localhost:29092")]).unwrap().kafka.unwrap();
+        assert_eq!((kafka.topic.as_str(), kafka.group.as_str()), ("alphafusion.issues", "issuetracker-consumer"));
+        assert_eq!((kafka.dlq_topic.as_str(), kafka.partitions), ("alphafusion.issues.dlq", 6));
+        assert_eq!(kafka.retention, Duration::from_secs(7 * 86_400));
+    }
+
+    #[test]
+    fn all_problems_are_told_at_once_and_name_their_variables() {
+        let errors = read(&[
+            ("HTTP_ADDR", "everywhere"),
+            ("STORE", "mongo"),
+            ("KAFKA_PARTITIONS", "0"),
+            ("KAFKA_BROKER", "typo:29092"),
+            ("LOG_FORMAT", "xml"),
+        ]);
+        let text = errors.unwrap_err().to_string();
+        for name in ["HTTP_ADDR", "STORE", "KAFKA_PARTITIONS", "KAFKA_BROKER", "LOG_FORMAT"] {
+            assert!(text.contains(&format!("ISSUETRACKER_{name}:")), "{name} is missing in:\n{text}");
+        }
+        assert!(text.contains("did you mean ISSUETRACKER_KAFKA_BROKERS?"), "{text}");
+    }
+
+    #[test]
+    fn without_login_only_this_machine_is_served() {
+        let error = read(&[("HTTP_ADDR", "0.0.0.0:8080")]).unwrap_err().to_string();
+        assert!(error.contains("ISSUETRACKER_HTTP_ADDR: without login"), "{error}");
+    }
+
+    #[test]
+    fn the_description_keeps_secrets() {
+        let config = Config {
+            store: StoreConfig::Firestore {
+                project: "p".into(),
+                database: "(default)".into(),
+                credentials: Some("/secret/key.json".into()),
+                emulator: None,
+            },
+            ..read(&[]).unwrap()
+        };
+        let text = format!("{:?}", config.describe());
+        assert!(text.contains("***") && !text.contains("key.json"), "{text}");
+    }
+}

@@ -1,0 +1,95 @@
+//! The variables as they were found, each read once, with the problems that came up.
+
+use std::{collections::BTreeMap, str::FromStr};
+
+use super::{Config, ConfigErrors};
+
+const PREFIX: &str = "ISSUETRACKER_";
+
+/// Every name there is; docs/operations.md has the table.
+const NAMES: [&str; 15] = [
+    "HTTP_ADDR",
+    "STORE",
+    "STORE_PATH",
+    "FIRESTORE_PROJECT",
+    "FIRESTORE_DATABASE",
+    "FIRESTORE_CREDENTIALS",
+    "FIRESTORE_EMULATOR",
+    "KAFKA_BROKERS",
+    "KAFKA_TOPIC",
+    "KAFKA_GROUP",
+    "KAFKA_DLQ_TOPIC",
+    "KAFKA_PARTITIONS",
+    "KAFKA_RETENTION_HOURS",
+    "LOG",
+    "LOG_FORMAT",
+];
+
+pub(super) struct Variables {
+    values: BTreeMap<String, String>,
+    problems: Vec<String>,
+}
+
+impl Variables {
+    pub(super) fn of(pairs: impl IntoIterator<Item = (String, String)>) -> Self {
+        let own = |(name, value): (String, String)| Some((name.strip_prefix(PREFIX)?.to_owned(), value));
+        Self { values: pairs.into_iter().filter_map(own).collect(), problems: Vec::new() }
+    }
+
+    /// A value; set but empty counts as not set.
+    pub(super) fn text(&mut self, name: &'static str) -> Option<String> {
+        debug_assert!(NAMES.contains(&name), "{name} is not in NAMES");
+        self.values.get(name).map(|value| value.trim().to_owned()).filter(|value| !value.is_empty())
+    }
+
+    /// A value as what it is to be.
+    pub(super) fn parse<T: FromStr>(&mut self, name: &'static str, expected: &str) -> Option<T> {
+        let parsed = self.text(name)?.parse().ok();
+        if parsed.is_none() {
+            self.problem(name, expected);
+        }
+        parsed
+    }
+
+    pub(super) fn problem(&mut self, name: &str, what: &str) {
+        self.problems.push(format!("{PREFIX}{name}: {what}"));
+    }
+
+    pub(super) fn finish(mut self, config: Config) -> Result<Config, ConfigErrors> {
+        let unknown: Vec<String> = self.values.keys().filter(|name| !NAMES.contains(&name.as_str())).cloned().collect();
+        for name in unknown {
+            match NAMES.iter().min_by_key(|known| distance(known, &name)).filter(|known| distance(known, &name) <= 3) {
+                Some(known) => self.problem(&name, &format!("nobody reads this; did you mean {PREFIX}{known}?")),
+                None => self.problem(&name, "nobody reads this; docs/operations.md lists the variables"),
+            }
+        }
+        if self.problems.is_empty() { Ok(config) } else { Err(ConfigErrors(self.problems)) }
+    }
+}
+
+/// How many letters have to be inserted, removed or replaced.
+fn distance(a: &str, b: &str) -> usize {
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, x) in a.bytes().enumerate() {
+        let mut diagonal = std::mem::replace(&mut row[0], i + 1);
+        for (j, y) in b.bytes().enumerate() {
+            let replaced = diagonal + usize::from(x != y);
+            diagonal = row[j + 1];
+            row[j + 1] = replaced.min(diagonal + 1).min(row[j] + 1);
+        }
+    }
+    row[b.len()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_variable_is_documented() {
+        let docs = include_str!("../../../docs/operations.md");
+        for name in NAMES {
+            assert!(docs.contains(&format!("`{PREFIX}{name}`")), "docs/operations.md does not name {PREFIX}{name}");
+        }
+    }
+}

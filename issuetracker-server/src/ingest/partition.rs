@@ -1,0 +1,82 @@
+//! One partition's part of a batch: decoded once, then settled, as often as it takes.
+
+use jiff::Timestamp;
+use rdkafka::{Message, message::OwnedMessage};
+
+use super::dead_letters::{DeadLetter, DeadLetters};
+use crate::{
+    health::{Health, KAFKA, STORE},
+    intake::{
+        Committer,
+        decode::{self, Place},
+    },
+    metrics::{self, Road},
+    store::{Batch, Watermark},
+};
+
+pub(super) struct Part {
+    pub(super) topic: String,
+    batch: Batch,
+    /// Those that the dead-letter topic does not have yet.
+    invalid: Vec<DeadLetter>,
+    last_offset: i64,
+}
+
+/// What has to be waited for.
+pub(super) struct Unavailable {
+    pub(super) check: &'static str,
+    pub(super) reason: String,
+}
+
+impl Part {
+    /// Reads records of one partition, which must not be empty.
+    pub(super) fn decode(topic: String, partition: i32, records: &[OwnedMessage]) -> Self {
+        let now = Timestamp::now();
+        let mut part = Self { topic, batch: Batch::default(), invalid: Vec::new(), last_offset: 0 };
+        let mut timestamp_ms = 0;
+        for record in records {
+            let time = record.timestamp().to_millis();
+            let place = Place::Record { topic: &part.topic, partition, offset: record.offset(), timestamp_ms: time };
+            match decode::decode(record.payload().unwrap_or_default(), place, now) {
+                Ok(occurrence) => part.batch.occurrences.push(occurrence),
+                Err(invalid) => part.invalid.push(DeadLetter::new(record, invalid)),
+            }
+            part.last_offset = part.last_offset.max(record.offset());
+            timestamp_ms = timestamp_ms.max(time.unwrap_or(0));
+        }
+        part.batch.watermark =
+            Some(Watermark { topic: part.topic.clone(), partition, next_offset: part.last_offset + 1, timestamp_ms });
+        part
+    }
+
+    pub(super) fn last_offset(&self) -> i64 {
+        self.last_offset
+    }
+
+    /// Makes everything durable: the dead letters first, then the batch with its watermark. What has succeeded is not
+    /// done again.
+    pub(super) async fn settle(
+        &mut self,
+        committer: &Committer,
+        dead_letters: &DeadLetters,
+        health: &Health,
+    ) -> Result<(), Unavailable> {
+        while let Some(letter) = self.invalid.last() {
+            dead_letters.publish(letter).await.map_err(|error| Unavailable {
+                check: KAFKA,
+                reason: format!("the dead letters cannot be written: {error}"),
+            })?;
+            metrics::records(Road::Kafka, "invalid", 1);
+            self.invalid.pop();
+        }
+        committer.commit(&self.batch, Road::Kafka).await.map_err(|error| Unavailable {
+            check: STORE,
+            reason: match std::error::Error::source(&error) {
+                Some(source) => format!("{error}: {source}"),
+                None => error.to_string(),
+            },
+        })?;
+        health.up(STORE);
+        Ok(())
+    }
+}

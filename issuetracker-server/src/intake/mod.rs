@@ -1,0 +1,136 @@
+//! The way in for events, whatever road they came by: read them, make them durable, tell who listens. The web's routes
+//! and the Kafka loop both use it; it knows neither.
+
+pub mod decode;
+mod fields;
+#[cfg(feature = "kafka")]
+pub mod producer;
+
+use std::{sync::Arc, time::Instant};
+
+use jiff::Timestamp;
+
+use self::decode::{Invalid, Place};
+use crate::{
+    domain::Occurrence,
+    metrics,
+    notify::{Change, Notifier},
+    store::{Batch, IssueStore, StoreError, Stored},
+};
+
+/// What became of one event of a request.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Receipt {
+    /// It is durable: in Kafka if configured, else in the store.
+    Accepted(Box<Occurrence>),
+    /// It was there before.
+    Duplicate(Box<Occurrence>),
+    /// It cannot be read; nothing else was affected.
+    Invalid(Invalid),
+}
+
+/// Why nothing of a request was made durable, as far as anybody knows; sending it again is safe.
+#[derive(Debug, thiserror::Error)]
+pub enum IntakeError {
+    /// The store.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// Kafka.
+    #[error("Kafka does not accept events right now")]
+    Kafka(#[source] Box<dyn std::error::Error + Send + Sync>),
+}
+
+/// Commits occurrences and tells who listens. Both roads end here.
+#[derive(Clone)]
+pub struct Committer {
+    store: Arc<dyn IssueStore>,
+    notifier: Notifier,
+}
+
+impl Committer {
+    /// Commits to `store`, tells `notifier`.
+    pub fn new(store: Arc<dyn IssueStore>, notifier: Notifier) -> Self {
+        Self { store, notifier }
+    }
+
+    /// Commits one batch; once this answers, it is durable.
+    ///
+    /// # Errors
+    /// Those of the store. Nothing is half done, and doing it again is safe.
+    pub async fn commit(&self, batch: &Batch, road: metrics::Road) -> Result<Vec<Stored>, StoreError> {
+        let start = Instant::now();
+        let results = self.store.ingest(batch).await.inspect_err(|_| metrics::commit_failed())?;
+        metrics::committed(start.elapsed(), batch.occurrences.len());
+        for (occurrence, result) in batch.occurrences.iter().zip(&results) {
+            count(occurrence, *result, road);
+        }
+        if let Some(change) = Change::of(&batch.occurrences, &results) {
+            self.notifier.publish(change);
+        }
+        Ok(results)
+    }
+}
+
+fn count(occurrence: &Occurrence, result: Stored, road: metrics::Road) {
+    let Stored::New { created, regressed } = result else { return metrics::records(road, "duplicate", 1) };
+    metrics::records(road, "stored", 1);
+    metrics::occurrences(occurrence.count);
+    if created {
+        metrics::issue_created();
+    }
+    if regressed {
+        metrics::regression();
+    }
+    for (reason, count) in &occurrence.details.dropped_before {
+        metrics::publisher_dropped(&occurrence.service, reason, *count);
+    }
+}
+
+/// Where events that arrive over HTTP are made durable.
+#[derive(Clone)]
+pub enum Intake {
+    /// Straight into the store: the embedded default.
+    Store(Committer),
+    /// Into the topic, from where some server of the group takes them.
+    #[cfg(feature = "kafka")]
+    Kafka(producer::EventProducer),
+}
+
+impl Intake {
+    /// Takes the events of one request, each a JSON object, and answers for each in order.
+    ///
+    /// # Errors
+    /// If they could not be made durable.
+    pub async fn accept(&self, events: &[&[u8]], now: Timestamp) -> Result<Vec<Receipt>, IntakeError> {
+        let decoded: Vec<Result<Occurrence, Invalid>> =
+            events.iter().map(|event| decode::decode(event, Place::Request, now)).collect();
+        let occurrences: Vec<Occurrence> = decoded.iter().filter_map(|event| event.as_ref().ok()).cloned().collect();
+        let stored = match self {
+            _ if occurrences.is_empty() => Vec::new(),
+            Self::Store(committer) => {
+                let batch = Batch { occurrences, watermark: None };
+                committer.commit(&batch, metrics::Road::Http).await?
+            }
+            #[cfg(feature = "kafka")]
+            Self::Kafka(producer) => {
+                let valid =
+                    events.iter().zip(&decoded).filter_map(|(bytes, event)| Some((*bytes, event.as_ref().ok()?)));
+                producer.send_all(valid).await?;
+                // Whether it was there before is known only when it is consumed.
+                vec![Stored::New { created: false, regressed: false }; occurrences.len()]
+            }
+        };
+        let mut stored = stored.into_iter();
+        let receipt = |event| match event {
+            Err(invalid) => {
+                metrics::records(metrics::Road::Http, "invalid", 1);
+                Receipt::Invalid(invalid)
+            }
+            Ok(occurrence) => match stored.next() {
+                Some(Stored::Duplicate) => Receipt::Duplicate(Box::new(occurrence)),
+                _ => Receipt::Accepted(Box::new(occurrence)),
+            },
+        };
+        Ok(decoded.into_iter().map(receipt).collect())
+    }
+}

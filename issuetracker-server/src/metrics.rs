@@ -1,0 +1,154 @@
+//! Every metric of the server: nobody else types a metric name. `docs/operations.md` has the table for operators, and
+//! `every_metric_is_documented` keeps it true.
+
+use std::time::Duration;
+
+use metrics::{counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram};
+use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder, PrometheusHandle};
+
+const RECORDS: &str = "issuetracker_ingest_records_total";
+const BATCH_SIZE: &str = "issuetracker_ingest_batch_records";
+const DEAD_LETTERS: &str = "issuetracker_dead_letters_total";
+const REPAIRS: &str = "issuetracker_ingest_repairs_total";
+const COMMIT_SECONDS: &str = "issuetracker_store_commit_seconds";
+const COMMIT_ERRORS: &str = "issuetracker_store_errors_total";
+const ISSUES_CREATED: &str = "issuetracker_issues_created_total";
+const OCCURRENCES: &str = "issuetracker_occurrences_total";
+const REGRESSIONS: &str = "issuetracker_regressions_total";
+const PUBLISHER_DROPS: &str = "issuetracker_publisher_dropped_total";
+const CONSUMER_LAG: &str = "issuetracker_consumer_lag_records";
+const KAFKA_UP: &str = "issuetracker_kafka_up";
+const HTTP_SECONDS: &str = "issuetracker_http_request_seconds";
+
+/// Name, and help text.
+const HELP: [(&str, &str); 13] = [
+    (RECORDS, "Events that arrived, by road and result (stored, duplicate, invalid)."),
+    (BATCH_SIZE, "Records in one commit."),
+    (DEAD_LETTERS, "Records sent to the dead letters, by reason."),
+    (REPAIRS, "Fields of events that were replaced by a default, by field."),
+    (COMMIT_SECONDS, "Duration of one commit to the store."),
+    (COMMIT_ERRORS, "Commits that failed and are tried again."),
+    (ISSUES_CREATED, "New issues."),
+    (OCCURRENCES, "Errors that the stored events stand for."),
+    (REGRESSIONS, "Issues that came back after they were resolved."),
+    (PUBLISHER_DROPS, "Reports that services lost before they could send them, by service and reason."),
+    (CONSUMER_LAG, "Records in a partition that are not consumed yet."),
+    (KAFKA_UP, "1 while the broker answers."),
+    (HTTP_SECONDS, "Duration of HTTP requests, by route, method and status."),
+];
+
+/// Installs the recorder of the process.
+///
+/// # Errors
+/// If another recorder is installed.
+pub fn install() -> Result<PrometheusHandle, BuildError> {
+    let handle = PrometheusBuilder::new()
+        .set_buckets_for_metric(
+            Matcher::Suffix("_seconds".to_owned()),
+            &[0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0],
+        )?
+        .set_buckets_for_metric(Matcher::Full(BATCH_SIZE.to_owned()), &[1.0, 5.0, 10.0, 50.0, 100.0, 250.0, 500.0])?
+        .install_recorder()?;
+    for (name, help) in HELP {
+        match name {
+            COMMIT_SECONDS | HTTP_SECONDS | BATCH_SIZE => describe_histogram!(name, help),
+            CONSUMER_LAG | KAFKA_UP => describe_gauge!(name, help),
+            _ => describe_counter!(name, help),
+        }
+    }
+    Ok(handle)
+}
+
+/// The road that an event came by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Road {
+    /// A record of the topic.
+    Kafka,
+    /// A request.
+    Http,
+}
+
+impl Road {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Kafka => "kafka",
+            Self::Http => "http",
+        }
+    }
+}
+
+/// Counts events by what became of them.
+pub fn records(road: Road, result: &'static str, count: u64) {
+    counter!(RECORDS, "road" => road.as_str(), "result" => result).increment(count);
+}
+
+/// Counts a record sent to the dead letters.
+pub fn dead_letter(reason: &'static str) {
+    counter!(DEAD_LETTERS, "reason" => reason).increment(1);
+}
+
+/// Counts a field that was replaced by its default.
+pub fn repaired(field: &'static str) {
+    counter!(REPAIRS, "field" => field).increment(1);
+}
+
+/// Notes a commit.
+pub fn committed(took: Duration, records: usize) {
+    histogram!(COMMIT_SECONDS).record(took.as_secs_f64());
+    histogram!(BATCH_SIZE).record(u32::try_from(records).unwrap_or(u32::MAX));
+}
+
+/// Counts a commit that failed.
+pub fn commit_failed() {
+    counter!(COMMIT_ERRORS).increment(1);
+}
+
+/// Counts a new issue.
+pub fn issue_created() {
+    counter!(ISSUES_CREATED).increment(1);
+}
+
+/// Counts errors.
+pub fn occurrences(count: u64) {
+    counter!(OCCURRENCES).increment(count);
+}
+
+/// Counts an issue that came back.
+pub fn regression() {
+    counter!(REGRESSIONS).increment(1);
+}
+
+/// Counts what a service says it lost.
+pub fn publisher_dropped(service: &str, reason: &str, count: u64) {
+    counter!(PUBLISHER_DROPS, "service" => service.to_owned(), "reason" => reason.to_owned()).increment(count);
+}
+
+/// Sets how far a partition is behind.
+pub fn consumer_lag(partition: i32, records: i64) {
+    #[expect(clippy::cast_precision_loss, reason = "a lag beyond 2^53 records does not happen")]
+    gauge!(CONSUMER_LAG, "partition" => partition.to_string()).set(records as f64);
+}
+
+/// Sets whether the broker answers.
+pub fn kafka_up(is_up: bool) {
+    gauge!(KAFKA_UP).set(f64::from(u8::from(is_up)));
+}
+
+/// Notes a request.
+pub fn request(route: &str, method: &str, status: u16, took: Duration) {
+    let labels = [("route", route.to_owned()), ("method", method.to_owned()), ("status", status.to_string())];
+    histogram!(HTTP_SECONDS, &labels).record(took.as_secs_f64());
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_metric_is_documented() {
+        let docs = include_str!("../../docs/operations.md");
+        for (name, _) in HELP {
+            assert!(docs.contains(&format!("`{name}`")), "docs/operations.md does not name {name}");
+        }
+    }
+}

@@ -1,0 +1,245 @@
+//! What people do with issues: the one service behind pages and API. It checks what they ask, does it, and tells who
+//! listens; who may ask is decided before.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use serde_json::Value;
+use tracing_issues::event::{IssueEvent, MAX_TITLE_CHARS, Op, truncate_chars};
+use uuid::Uuid;
+
+use crate::{
+    auth::Principal,
+    domain::{Activity, ActivityKind, Comment, Issue, IssueChange, IssueId, IssueType, Priority, Severity, Source},
+    intake::{Intake, IntakeError, Receipt},
+    notify::{Change, Notifier},
+    store::{Cursor, IssueQuery, IssueStore, Overview, Page, StoreError},
+};
+
+/// The longest description and comment, in characters.
+pub const MAX_TEXT_CHARS: usize = 64 * 1024;
+
+/// A field that a person filled in wrongly.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{field}: {message}")]
+pub struct InvalidField {
+    /// Its name in JSON and in forms.
+    pub field: &'static str,
+    /// What to do.
+    pub message: String,
+}
+
+/// Why a request was not carried out.
+#[derive(Debug, thiserror::Error)]
+pub enum TriageError {
+    /// Fields are wrong; nothing was done.
+    #[error("{} fields cannot be used", .0.len())]
+    Invalid(Vec<InvalidField>),
+    /// The store says no.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// A new issue could not be made durable.
+    #[error(transparent)]
+    Intake(#[from] IntakeError),
+}
+
+/// A new issue as a person writes it; fields may be missing or wrong.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct NewIssue {
+    /// Required.
+    pub title: String,
+    /// Markdown.
+    pub description: String,
+    /// Default `task`, since people report work more than bugs; the API's default is the contract's `bug`.
+    pub issue_type: Option<IssueType>,
+    /// Default from severity.
+    pub priority: Option<Priority>,
+    /// How bad it is.
+    pub severity: Option<Severity>,
+    /// Who reports; the principal unless it is a service that reports for another.
+    pub reporter_id: Option<String>,
+    /// Who should work on it.
+    pub assignee_id: Option<String>,
+    /// Labels.
+    pub tags: Vec<String>,
+    /// The part concerned.
+    pub component: String,
+    /// The service concerned.
+    pub service: String,
+    /// Anything else.
+    pub context: serde_json::Map<String, Value>,
+    /// The road.
+    pub source: Option<Source>,
+}
+
+/// Reads and changes issues for people.
+#[derive(Clone)]
+pub struct Triage {
+    store: Arc<dyn IssueStore>,
+    intake: Intake,
+    notifier: Notifier,
+}
+
+impl Triage {
+    /// Works on `store`; new issues go through `intake`, like every event.
+    pub fn new(store: Arc<dyn IssueStore>, intake: Intake, notifier: Notifier) -> Self {
+        Self { store, intake, notifier }
+    }
+
+    /// Publishes a new issue. The id is final at once, also while the event is still on its way to the store.
+    ///
+    /// # Errors
+    /// If fields are wrong, or the event could not be made durable.
+    pub async fn create(&self, new: NewIssue, principal: &Principal, now: Timestamp) -> Result<IssueId, TriageError> {
+        let mut wrong = Vec::new();
+        let title = new.title.trim();
+        if title.is_empty() {
+            wrong.push(invalid("title", "say in one line what this is about"));
+        } else if title.chars().count() > MAX_TITLE_CHARS {
+            wrong.push(invalid(
+                "title",
+                &format!("at most {MAX_TITLE_CHARS} characters; the rest fits the description"),
+            ));
+        }
+        if new.description.chars().count() > MAX_TEXT_CHARS {
+            wrong.push(invalid("description", &format!("at most {MAX_TEXT_CHARS} characters")));
+        }
+        if !wrong.is_empty() {
+            return Err(TriageError::Invalid(wrong));
+        }
+        let severity = new.severity.unwrap_or(Severity::Error);
+        let event_id = Uuid::now_v7();
+        let event = IssueEvent {
+            op: Op::Create,
+            event_id,
+            issue_id: Some(event_id.into()),
+            description: new.description,
+            issue_type: new.issue_type.unwrap_or(IssueType::Bug),
+            severity,
+            priority: new.priority.unwrap_or(severity.default_priority()),
+            reporter_id: new.reporter_id.unwrap_or_else(|| principal.user_id.clone()),
+            assignee_id: new.assignee_id,
+            tags: new.tags,
+            component: new.component,
+            service: new.service,
+            context: new.context,
+            source: new.source.unwrap_or(Source::Api),
+            ..IssueEvent::new(&title.lines().collect::<Vec<_>>().join(" "), now)
+        };
+        let bytes = event.to_json().map_err(|error| IntakeError::Store(StoreError::Unavailable(error.into())))?;
+        match self.intake.accept(&[&bytes], now).await?.as_slice() {
+            [Receipt::Accepted(occurrence) | Receipt::Duplicate(occurrence)] => Ok(occurrence.issue_id.clone()),
+            [Receipt::Invalid(reason)] => Err(TriageError::Invalid(vec![invalid("title", &reason.to_string())])),
+            _ => Err(TriageError::Invalid(Vec::new())),
+        }
+    }
+
+    /// One issue.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`], or that it cannot be read.
+    pub async fn issue(&self, id: &IssueId) -> Result<Issue, StoreError> {
+        self.store.issue(id).await?.ok_or(StoreError::NotFound)
+    }
+
+    /// A part of the list.
+    ///
+    /// # Errors
+    /// Those of the store.
+    pub async fn issues(&self, query: &IssueQuery) -> Result<Page<Issue>, StoreError> {
+        self.store.issues(query).await
+    }
+
+    /// The numbers around a list.
+    ///
+    /// # Errors
+    /// Those of the store.
+    pub async fn overview(&self, query: &IssueQuery) -> Result<Overview, StoreError> {
+        self.store.overview(query).await
+    }
+
+    /// Changes an issue for a person.
+    ///
+    /// # Errors
+    /// Those of the store; [`StoreError::Conflict`] if `if_version` is not its version any more.
+    pub async fn change(
+        &self,
+        id: &IssueId,
+        change: &IssueChange,
+        principal: &Principal,
+        now: Timestamp,
+        if_version: Option<u64>,
+    ) -> Result<Issue, StoreError> {
+        let issue = self.store.change(id, change, &principal.user_id, now, if_version).await?;
+        self.notifier.publish(Change::of_one(id));
+        Ok(issue)
+    }
+
+    /// Adds a comment.
+    ///
+    /// # Errors
+    /// If the text is empty or too long, or those of the store.
+    pub async fn comment(
+        &self,
+        id: &IssueId,
+        content: &str,
+        principal: &Principal,
+        now: Timestamp,
+    ) -> Result<Comment, TriageError> {
+        if content.trim().is_empty() {
+            return Err(TriageError::Invalid(vec![invalid("content", "write something")]));
+        }
+        if content.chars().count() > MAX_TEXT_CHARS {
+            let message = format!("at most {MAX_TEXT_CHARS} characters");
+            return Err(TriageError::Invalid(vec![invalid("content", &message)]));
+        }
+        let comment_id = Uuid::now_v7().to_string();
+        let comment = self.store.add_comment(id, &comment_id, content, &principal.user_id, now).await?;
+        self.notifier.publish(Change::of_one(id));
+        Ok(comment)
+    }
+
+    /// A part of the comments, oldest first.
+    ///
+    /// # Errors
+    /// Those of the store.
+    pub async fn comments(
+        &self,
+        id: &IssueId,
+        after: Option<&Cursor>,
+        limit: usize,
+    ) -> Result<Page<Comment>, StoreError> {
+        self.store.comments(id, after, limit).await
+    }
+
+    /// A part of the history without occurrences, newest first.
+    ///
+    /// # Errors
+    /// Those of the store.
+    pub async fn history(
+        &self,
+        id: &IssueId,
+        after: Option<&Cursor>,
+        limit: usize,
+    ) -> Result<Page<Activity>, StoreError> {
+        self.store.activities(id, None, after, limit).await
+    }
+
+    /// A part of the occurrences, newest first.
+    ///
+    /// # Errors
+    /// Those of the store.
+    pub async fn occurrences(
+        &self,
+        id: &IssueId,
+        after: Option<&Cursor>,
+        limit: usize,
+    ) -> Result<Page<Activity>, StoreError> {
+        self.store.activities(id, Some(ActivityKind::Occurrence), after, limit).await
+    }
+}
+
+/// A field that cannot be used, and what to do about it.
+pub fn invalid(field: &'static str, message: &str) -> InvalidField {
+    InvalidField { field, message: truncate_chars(message, 300) }
+}

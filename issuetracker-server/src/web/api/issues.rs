@@ -1,0 +1,154 @@
+//! Issues: list, read, create, change.
+
+use axum::{
+    Json,
+    body::Bytes,
+    extract::{
+        Path, Query, State,
+        rejection::{BytesRejection, QueryRejection},
+    },
+    http::{HeaderMap, HeaderValue, StatusCode, Uri, header},
+    response::{IntoResponse, Response},
+};
+use jiff::Timestamp;
+use serde_json::{Value, json};
+
+use super::{Answer, body::Body, issue_id, page_of};
+use crate::{
+    domain::IssueChange,
+    store::{IssueQuery, Sort},
+    triage::NewIssue,
+    web::{
+        WebState,
+        problem::Problem,
+        require::{Require, permission},
+        search::ListParams,
+        views::{self, ActivityView, IssueView},
+    },
+};
+
+/// `GET /api/v1/issues`
+pub(crate) async fn list(
+    State(state): State<WebState>,
+    Require(principal, ..): Require<permission::Read>,
+    params: Result<Query<ListParams>, QueryRejection>,
+) -> Answer {
+    let Query(params) =
+        params.map_err(|_| Problem::bad_request("unreadable_query", "The query of the address could not be read."))?;
+    let query = params.query(&principal).map_err(Problem::invalid)?;
+    Ok(Json(views::page::<_, IssueView>("issues", state.triage.issues(&query).await?)))
+}
+
+/// `GET /api/v1/issues/recent`: the newest issues.
+pub(crate) async fn recent(State(state): State<WebState>, _: Require<permission::Read>, uri: Uri) -> Answer {
+    let (after, limit) = page_of(&uri)?;
+    let query = IssueQuery { sort: Sort::FirstSeen, after, limit, ..IssueQuery::default() };
+    Ok(Json(views::page::<_, IssueView>("issues", state.triage.issues(&query).await?)))
+}
+
+/// `GET /api/v1/issues/{id}`
+pub(crate) async fn read(
+    State(state): State<WebState>,
+    _: Require<permission::Read>,
+    id: Path<String>,
+    headers: HeaderMap,
+) -> Answer<Response> {
+    let issue = state.triage.issue(&issue_id(id)?).await?;
+    let etag = views::etag(&issue);
+    if headers.get(header::IF_NONE_MATCH).is_some_and(|known| known.as_bytes() == etag.as_bytes()) {
+        return Ok((StatusCode::NOT_MODIFIED, [(header::ETAG, etag)]).into_response());
+    }
+    Ok(([(header::ETAG, etag)], Json(IssueView::from(issue))).into_response())
+}
+
+/// `POST /api/v1/issues`: 202 with the final id.
+pub(crate) async fn create(
+    State(state): State<WebState>,
+    Require(principal, ..): Require<permission::CreateIssue>,
+    body: Result<Bytes, BytesRejection>,
+) -> Answer<Response> {
+    let mut body = Body::read(body)?;
+    let new = NewIssue {
+        title: body.text("title").unwrap_or_default(),
+        description: body.text("description").unwrap_or_default(),
+        issue_type: body.word("type"),
+        priority: body.word("priority"),
+        severity: body.word("severity"),
+        reporter_id: body.nullable_text("reporter_id").flatten(),
+        assignee_id: body.nullable_text("assignee_id").flatten(),
+        tags: body.texts("tags").unwrap_or_default(),
+        component: body.text("component").unwrap_or_default(),
+        service: body.text("service").unwrap_or_default(),
+        context: body.object("context").unwrap_or_default(),
+        source: body.word("source"),
+    };
+    body.finish()?;
+    let id = state.triage.create(new, &principal, Timestamp::now()).await?;
+    let url = format!("/issues/{id}");
+    let location = HeaderValue::from_str(&format!("/api/v1/issues/{id}")).map_err(Problem::internal)?;
+    let answer: Value = json!({"id": id.as_str(), "url": url, "status": "accepted"});
+    Ok((StatusCode::ACCEPTED, [(header::LOCATION, location)], Json(answer)).into_response())
+}
+
+/// `PATCH /api/v1/issues/{id}`: status, priority, assignee and tags. With `If-Match` only if nobody changed it meanwhile.
+pub(crate) async fn change(
+    State(state): State<WebState>,
+    Require(principal, ..): Require<permission::ChangeIssue>,
+    id: Path<String>,
+    headers: HeaderMap,
+    body: Result<Bytes, BytesRejection>,
+) -> Answer<Response> {
+    let id = issue_id(id)?;
+    let if_version = if_match(&headers)?;
+    let mut body = Body::read(body)?;
+    let change = IssueChange {
+        status: body.word("status"),
+        priority: body.word("priority"),
+        assignee_id: body.nullable_text("assignee_id"),
+        tags: body.texts("tags"),
+    };
+    body.finish_strictly("status, priority, assignee_id and tags")?;
+    let issue = state.triage.change(&id, &change, &principal, Timestamp::now(), if_version).await?;
+    Ok(([(header::ETAG, views::etag(&issue))], Json(IssueView::from(issue))).into_response())
+}
+
+fn if_match(headers: &HeaderMap) -> Result<Option<u64>, Problem> {
+    match headers.get(header::IF_MATCH).map(HeaderValue::to_str) {
+        None | Some(Ok("*")) => Ok(None),
+        Some(Ok(tag)) => match tag.trim_start_matches("W/").trim_matches('"').parse() {
+            Ok(version) => Ok(Some(version)),
+            Err(_) => {
+                Err(Problem::bad_request("invalid_if_match", "If-Match must be the ETag of the issue, unchanged."))
+            }
+        },
+        Some(Err(_)) => {
+            Err(Problem::bad_request("invalid_if_match", "If-Match must be the ETag of the issue, unchanged."))
+        }
+    }
+}
+
+/// `GET /api/v1/issues/{id}/activities`: the history without occurrences, newest first.
+pub(crate) async fn activities(
+    State(state): State<WebState>,
+    _: Require<permission::Read>,
+    id: Path<String>,
+    uri: Uri,
+) -> Answer {
+    let (id, (after, limit)) = (issue_id(id)?, page_of(&uri)?);
+    state.triage.issue(&id).await?;
+    let page = state.triage.history(&id, after.as_ref(), limit).await?;
+    Ok(Json(views::page::<_, ActivityView>("activities", page)))
+}
+
+/// `GET /api/v1/issues/{id}/occurrences`: newest first, with everything that is known of each.
+pub(crate) async fn occurrences(
+    State(state): State<WebState>,
+    _: Require<permission::Read>,
+    id: Path<String>,
+    uri: Uri,
+) -> Answer {
+    let (id, (after, limit)) = (issue_id(id)?, page_of(&uri)?);
+    state.triage.issue(&id).await?;
+    let page = state.triage.occurrences(&id, after.as_ref(), limit).await?;
+    Ok(Json(views::page::<_, ActivityView>("occurrences", page)))
+}

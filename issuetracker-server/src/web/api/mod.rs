@@ -1,0 +1,52 @@
+//! The JSON API under `/api/v1`. Handlers read the request, ask [`Triage`](crate::triage::Triage), and shape the answer.
+
+pub(crate) mod body;
+pub(crate) mod comments;
+pub(crate) mod events;
+pub(crate) mod issues;
+pub(crate) mod stream;
+
+use axum::{
+    Json,
+    extract::{Path, Query},
+    http::Uri,
+};
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::{cursor, problem::Problem, search};
+use crate::{domain::IssueId, store::Cursor, triage::invalid};
+
+/// The answer of a handler that has one.
+pub(crate) type Answer<T = Json<Value>> = Result<T, Problem>;
+
+/// The id in the path, checked before it touches a store.
+pub(crate) fn issue_id(Path(id): Path<String>) -> Result<IssueId, Problem> {
+    id.parse().map_err(|_| Problem::not_found("issue"))
+}
+
+/// The place in a list that an address asks for.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct PageParams {
+    cursor: String,
+    limit: String,
+}
+
+pub(crate) fn page_of(uri: &Uri) -> Result<(Option<Cursor>, usize), Problem> {
+    let Query(params) = Query::<PageParams>::try_from_uri(uri)
+        .map_err(|_| Problem::bad_request("unreadable_query", "The query of the address could not be read."))?;
+    let limit = search::page_limit(&params.limit).map_err(|wrong| Problem::invalid(vec![wrong]))?;
+    match params.cursor.as_str() {
+        "" => Ok((None, limit)),
+        text => match cursor::decode(text) {
+            Some(cursor) => Ok((Some(cursor), limit)),
+            None => Err(Problem::invalid(vec![invalid("cursor", "use `next_cursor` of the page before, unchanged")])),
+        },
+    }
+}
+
+/// Answers for what is under `/api` and nothing else.
+pub(crate) async fn no_such_route() -> Problem {
+    Problem::not_found("route").hint("docs/api.md lists them.")
+}

@@ -1,0 +1,118 @@
+//! The HTTP side: one visible list of routes. Handlers are in [`api`] and [`pages`]; what surrounds every request is in
+//! [`observe`].
+
+mod api;
+mod assets;
+mod cursor;
+mod markdown;
+mod observe;
+mod operations;
+mod pages;
+mod problem;
+mod require;
+mod search;
+mod templates;
+mod views;
+
+use std::{net::SocketAddr, sync::Arc, time::Duration};
+
+use axum::{
+    Router,
+    extract::DefaultBodyLimit,
+    middleware,
+    routing::{get, post},
+};
+use metrics_exporter_prometheus::PrometheusHandle;
+use tokio_util::sync::CancellationToken;
+use tower_http::{catch_panic::CatchPanicLayer, compression::CompressionLayer, timeout::TimeoutLayer};
+
+pub use self::templates::{TemplateError, Templates};
+use self::{assets::Assets, problem::Problem};
+use crate::{health::Health, intake::Intake, notify::Notifier, store::IssueStore, triage::Triage};
+
+/// The largest body of a request that is no batch of events.
+const MAX_BODY_BYTES: usize = 512 * 1024;
+/// How long a request may take; live updates are answered at once and go on.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// What handlers work with.
+#[derive(Clone)]
+pub struct WebState {
+    pub(crate) triage: Triage,
+    pub(crate) intake: Intake,
+    pub(crate) notifier: Notifier,
+    pub(crate) store: Arc<dyn IssueStore>,
+    pub(crate) health: Health,
+    pub(crate) metrics: PrometheusHandle,
+    pub(crate) templates: Arc<Templates>,
+    pub(crate) assets: Arc<Assets>,
+    pub(crate) shutdown: CancellationToken,
+    /// Where services on this machine report to, for the page that teaches.
+    pub(crate) address: SocketAddr,
+}
+
+impl WebState {
+    /// Brings together what the app has made.
+    #[expect(clippy::too_many_arguments, reason = "called once, by app.rs, with everything named there")]
+    pub fn new(
+        triage: Triage,
+        intake: Intake,
+        notifier: Notifier,
+        store: Arc<dyn IssueStore>,
+        health: Health,
+        metrics: PrometheusHandle,
+        templates: Templates,
+        shutdown: CancellationToken,
+        address: SocketAddr,
+    ) -> Self {
+        let (templates, assets) = (Arc::new(templates), Arc::new(Assets::new()));
+        Self { triage, intake, notifier, store, health, metrics, templates, assets, shutdown, address }
+    }
+}
+
+/// Every route.
+pub fn router(state: WebState) -> Router {
+    let api = Router::new()
+        .route("/issues", get(api::issues::list).post(api::issues::create))
+        .route("/issues/recent", get(api::issues::recent))
+        .route("/issues/{id}", get(api::issues::read).patch(api::issues::change))
+        .route("/issues/{id}/activities", get(api::issues::activities))
+        .route("/issues/{id}/occurrences", get(api::issues::occurrences))
+        .route("/issues/{id}/comments", get(api::comments::list).post(api::comments::create))
+        .route("/events", post(api::events::accept).layer(DefaultBodyLimit::max(api::events::MAX_BODY_BYTES)))
+        .route("/stream", get(api::stream::stream))
+        .fallback(api::no_such_route);
+    let pages = Router::new()
+        .route("/", get(pages::list::home))
+        .route("/issues", get(pages::list::show).post(pages::new::submit))
+        .route("/issues/new", get(pages::new::show))
+        .route("/issues/{id}", get(pages::issue::show).post(pages::issue::change))
+        .route("/issues/{id}/comments", post(pages::issue::comment))
+        .route("/assets/{name}", get(assets::serve))
+        .route("/favicon.ico", get(assets::favicon));
+    let operations = Router::new()
+        .route("/healthz", get(operations::alive))
+        .route("/readyz", get(operations::ready))
+        .route("/metrics", get(operations::metrics));
+    Router::new()
+        .nest("/api/v1", api)
+        .merge(pages)
+        .merge(operations)
+        .fallback(|| async { Problem::not_found("page") })
+        .method_not_allowed_fallback(|| async {
+            Problem::new(
+                axum::http::StatusCode::METHOD_NOT_ALLOWED,
+                "method_not_allowed",
+                "This address does not do that.",
+            )
+        })
+        .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
+        .layer(TimeoutLayer::with_status_code(axum::http::StatusCode::SERVICE_UNAVAILABLE, REQUEST_TIMEOUT))
+        .layer(CatchPanicLayer::custom(|_| {
+            axum::response::IntoResponse::into_response(Problem::internal("a handler panicked"))
+        }))
+        // route_layer would miss the fallbacks, which need the security headers too.
+        .layer(middleware::from_fn_with_state(state.clone(), observe::observe))
+        .layer(CompressionLayer::new())
+        .with_state(state)
+}

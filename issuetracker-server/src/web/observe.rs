@@ -1,0 +1,117 @@
+//! Around every request: its id, who makes it, its security headers, how long it took, and the body of an answer that
+//! says no. Errors are logged here, once.
+
+use std::{sync::Arc, time::Instant};
+
+use axum::{
+    body::Body,
+    extract::{MatchedPath, Request, State},
+    http::{HeaderValue, StatusCode, header},
+    middleware::Next,
+    response::Response,
+};
+use uuid::Uuid;
+
+use super::{
+    WebState,
+    pages::layout::PageView,
+    problem::{Problem, ProblemView, Unwritten},
+};
+use crate::{
+    auth::{Principal, local},
+    metrics,
+};
+
+const POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' data:; \
+     connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
+
+/// The outermost middleware.
+pub(crate) async fn observe(State(state): State<WebState>, mut request: Request, next: Next) -> Response {
+    let start = Instant::now();
+    let request_id = Uuid::now_v7().simple().to_string();
+    let method = request.method().clone();
+    let is_api = is_for_programs(request.uri().path());
+    let route = request.extensions().get::<MatchedPath>().map_or("unmatched", MatchedPath::as_str).to_owned();
+
+    let mut response = match local::check(&request) {
+        Ok(()) => {
+            request.extensions_mut().insert(Principal::local_admin());
+            next.run(request).await
+        }
+        Err(refused) => axum::response::IntoResponse::into_response(refusal(refused)),
+    };
+    if let Some(Unwritten(problem)) = response.extensions_mut().remove::<Unwritten>() {
+        log(&problem, &request_id, &route);
+        write_body(&mut response, &problem, &request_id, is_api, &state);
+    }
+    let headers = response.headers_mut();
+    for (name, value) in [
+        (header::CONTENT_SECURITY_POLICY, POLICY),
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (header::REFERRER_POLICY, "same-origin"),
+        (header::HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
+        (header::HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
+    ] {
+        headers.insert(name, HeaderValue::from_static(value));
+    }
+    headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
+    if let Ok(id) = HeaderValue::from_str(&request_id) {
+        headers.insert("x-request-id", id);
+    }
+    metrics::request(&route, method.as_str(), response.status().as_u16(), start.elapsed());
+    response
+}
+
+fn is_for_programs(path: &str) -> bool {
+    path.starts_with("/api/") || matches!(path, "/healthz" | "/readyz" | "/metrics")
+}
+
+fn refusal(refused: local::Refused) -> Problem {
+    match refused {
+        local::Refused::Host => Problem::new(
+            StatusCode::MISDIRECTED_REQUEST,
+            "foreign_host",
+            "Without login this server answers only to 127.0.0.1 and localhost.",
+        ),
+        local::Refused::Origin => Problem::new(
+            StatusCode::FORBIDDEN,
+            "foreign_origin",
+            "This change was sent by a page of another site, so it was not made.",
+        ),
+    }
+}
+
+fn log(problem: &Arc<Problem>, request_id: &str, route: &str) {
+    let Some(source) = &problem.source else { return };
+    tracing::error!(
+        error = &**source as &dyn std::error::Error,
+        request_id,
+        route,
+        code = problem.code,
+        "a request failed"
+    );
+}
+
+fn write_body(response: &mut Response, problem: &Problem, request_id: &str, is_api: bool, state: &WebState) {
+    let page = || {
+        let problem = ProblemView {
+            status: problem.status.as_u16(),
+            code: problem.code,
+            message: &problem.message,
+            request_id,
+            hint: problem.hint,
+        };
+        state.templates.render(
+            "error.html",
+            &PageView::new(state, &Principal::local_admin(), problem.message, ""),
+            &problem,
+        )
+    };
+    let (kind, body) = match if is_api { None } else { page().ok() } {
+        Some(page) => ("text/html; charset=utf-8", page.into_bytes()),
+        None => ("application/json", problem.to_json(request_id)),
+    };
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
+    response.headers_mut().remove(header::CONTENT_LENGTH);
+    *response.body_mut() = Body::from(body);
+}

@@ -1,0 +1,117 @@
+//! The page of one issue, and what its forms do.
+
+use axum::{
+    Form,
+    extract::{Path, State, rejection::FormRejection},
+    response::{IntoResponse, Redirect, Response},
+};
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::issue_view;
+use crate::{
+    domain::{IssueChange, IssueId, Permission},
+    store::StoreError,
+    triage::invalid,
+    web::{
+        WebState,
+        api::issue_id,
+        problem::Problem,
+        require::{Require, permission},
+    },
+};
+
+/// Occurrences, and entries of the timeline, that the page shows.
+const SHOWN: usize = 50;
+
+#[derive(Serialize)]
+struct PendingView<'a> {
+    id: &'a str,
+    url: &'a str,
+}
+
+/// `GET /issues/{id}`
+pub(crate) async fn show(
+    State(state): State<WebState>,
+    Require(principal, ..): Require<permission::Read>,
+    id: Path<String>,
+) -> Result<Response, Problem> {
+    let id = issue_id(id)?;
+    let issue = match state.triage.issue(&id).await {
+        Ok(issue) => issue,
+        // The id of a new issue is final at once, but its event may still be on its way through Kafka.
+        Err(StoreError::NotFound) if is_recent_submission(&id, Timestamp::now()) => {
+            let pending = PendingView { id: id.as_str(), url: &format!("/issues/{id}") };
+            return Ok(
+                super::show(&state, &principal, "pending.html", "On its way", "issues", &pending)?.into_response()
+            );
+        }
+        Err(error) => return Err(error.into()),
+    };
+    let occurrences = state.triage.occurrences(&id, None, SHOWN).await?.items;
+    let comments = state.triage.comments(&id, None, SHOWN * 4).await?.items;
+    let history = state.triage.history(&id, None, SHOWN * 4).await?.items;
+    let can_change = principal.may(Permission::ChangeIssue);
+    let view = issue_view::IssuePageView::new(&issue, &occurrences, &comments, &history, can_change, Timestamp::now());
+    Ok(super::show(&state, &principal, "issue.html", &issue.title, "issues", &view)?.into_response())
+}
+
+/// Whether the id was given to somebody within the last minutes: ids of people's issues tell their time.
+fn is_recent_submission(id: &IssueId, now: Timestamp) -> bool {
+    let Some(time) = id.as_str().parse::<uuid::Uuid>().ok().and_then(|id| id.get_timestamp()) else { return false };
+    let (seconds, _) = time.to_unix();
+    i64::try_from(seconds).is_ok_and(|seconds| (now.as_second() - seconds).abs() < 600)
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct ChangeForm {
+    status: Option<String>,
+    priority: Option<String>,
+    assignee_id: Option<String>,
+    etag: String,
+}
+
+/// `POST /issues/{id}`
+pub(crate) async fn change(
+    State(state): State<WebState>,
+    Require(principal, ..): Require<permission::ChangeIssue>,
+    id: Path<String>,
+    form: Result<Form<ChangeForm>, FormRejection>,
+) -> Result<Redirect, Problem> {
+    let id = issue_id(id)?;
+    let Form(form) = form?;
+    let wrong = |field: &'static str| {
+        move |error: tracing_issues::event::UnknownWord| Problem::invalid(vec![invalid(field, &error.to_string())])
+    };
+    let change = IssueChange {
+        status: form.status.map(|status| status.parse().map_err(wrong("status"))).transpose()?,
+        priority: form.priority.map(|priority| priority.parse().map_err(wrong("priority"))).transpose()?,
+        assignee_id: form.assignee_id.map(|person| Some(person.trim().to_owned()).filter(|person| !person.is_empty())),
+        tags: None,
+    };
+    // A form that has stood open while the error came back must still save: only the same fields could clash, and the
+    // history shows both. So the version is not asked for here; the API offers If-Match.
+    let _ = form.etag;
+    state.triage.change(&id, &change, &principal, Timestamp::now(), None).await?;
+    Ok(Redirect::to(&format!("/issues/{id}")))
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct CommentForm {
+    content: String,
+}
+
+/// `POST /issues/{id}/comments`
+pub(crate) async fn comment(
+    State(state): State<WebState>,
+    Require(principal, ..): Require<permission::Comment>,
+    id: Path<String>,
+    form: Result<Form<CommentForm>, FormRejection>,
+) -> Result<Redirect, Problem> {
+    let id = issue_id(id)?;
+    let Form(form) = form?;
+    state.triage.comment(&id, &form.content, &principal, Timestamp::now()).await?;
+    Ok(Redirect::to(&format!("/issues/{id}#comments")))
+}

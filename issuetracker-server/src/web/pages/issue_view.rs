@@ -1,0 +1,285 @@
+//! The shape of an issue's page: the latest occurrence taken apart, the occurrences before it, and one timeline of
+//! history and comments.
+
+use jiff::Timestamp;
+use serde::Serialize;
+use serde_json::{Map, Value};
+
+use super::layout::{OptionView, RowView, TimeView, filter_url, label, word_options};
+use crate::{
+    domain::{Activity, ActivityKind, Comment, Issue, Priority, Status},
+    web::{markdown, views},
+};
+
+#[derive(Serialize)]
+pub(crate) struct IssuePageView {
+    issue: HeaderView,
+    can_change: bool,
+    statuses: Vec<OptionView>,
+    priorities: Vec<OptionView>,
+    latest: Option<OccurrenceView>,
+    occurrences: Vec<OccurrenceRow>,
+    timeline: Vec<TimelineView>,
+    back_url: &'static str,
+}
+
+#[derive(Serialize)]
+struct HeaderView {
+    #[serde(flatten)]
+    row: RowView,
+    description_html: String,
+    fingerprint: String,
+    project: String,
+    reporter_id: String,
+    source: &'static str,
+    created_at: TimeView,
+    updated_at: TimeView,
+    etag: String,
+    muted_until: Option<TimeView>,
+    version_etag: String,
+}
+
+#[derive(Serialize)]
+struct OccurrenceView {
+    event_id: String,
+    at: TimeView,
+    occurrences: u64,
+    error: Vec<Value>,
+    spans: Vec<SpanView>,
+    context: Vec<FieldView>,
+    location: Value,
+    facts: Vec<FactView>,
+    breadcrumbs: Vec<Value>,
+    backtrace: String,
+    dropped_before: Vec<DroppedView>,
+}
+
+#[derive(Serialize)]
+struct SpanView {
+    name: String,
+    target: String,
+    fields: Vec<FieldView>,
+}
+
+#[derive(Serialize)]
+struct FieldView {
+    key: String,
+    value: String,
+    url: String,
+}
+
+#[derive(Serialize)]
+struct FactView {
+    label: &'static str,
+    value: String,
+}
+
+#[derive(Serialize)]
+struct DroppedView {
+    reason: String,
+    count: u64,
+}
+
+#[derive(Serialize)]
+struct OccurrenceRow {
+    event_id: String,
+    at: TimeView,
+    occurrences: u64,
+    host: String,
+    release: String,
+    environment: String,
+    summary: String,
+}
+
+#[derive(Serialize)]
+struct TimelineView {
+    kind: &'static str,
+    #[serde(rename = "type")]
+    activity: &'static str,
+    text: String,
+    author: String,
+    at: TimeView,
+    content_html: String,
+    edited: bool,
+}
+
+impl IssuePageView {
+    pub(crate) fn new(
+        issue: &Issue,
+        occurrences: &[Activity],
+        comments: &[Comment],
+        history: &[Activity],
+        can_change: bool,
+        now: Timestamp,
+    ) -> Self {
+        Self {
+            issue: HeaderView {
+                row: RowView::new(issue, now),
+                // The description of an error repeats what stands below in better form.
+                description_html: if occurrences.is_empty() || issue.fingerprint.is_none() || !is_ours(&occurrences[0])
+                {
+                    markdown::to_html(&issue.description)
+                } else {
+                    String::new()
+                },
+                fingerprint: issue.fingerprint.map(|fingerprint| fingerprint.to_string()).unwrap_or_default(),
+                project: issue.project.clone(),
+                reporter_id: issue.reporter_id.clone(),
+                source: issue.source.as_str(),
+                created_at: TimeView::new(issue.created_at, now),
+                updated_at: TimeView::new(issue.updated_at, now),
+                etag: views::etag(issue),
+                muted_until: issue.muted_until.map(|until| TimeView::new(until, now)),
+                version_etag: views::etag(issue),
+            },
+            can_change,
+            statuses: word_options(Status::ALL.map(Status::as_str), issue.status.as_str()),
+            priorities: word_options(Priority::ALL.iter().map(|word| word.as_str()), issue.priority.as_str()),
+            latest: occurrences.first().map(|occurrence| OccurrenceView::new(issue, occurrence, now)),
+            occurrences: occurrences.iter().map(|occurrence| OccurrenceRow::new(occurrence, now)).collect(),
+            timeline: timeline(issue, comments, history, now),
+            back_url: "/issues",
+        }
+    }
+}
+
+/// Whether the details say where in the source it was: then our own library wrote them.
+fn is_ours(occurrence: &Activity) -> bool {
+    occurrence.details.contains_key("location")
+}
+
+impl OccurrenceView {
+    fn new(issue: &Issue, occurrence: &Activity, now: Timestamp) -> Self {
+        let details = &occurrence.details;
+        let list = |name: &str| details.get(name).and_then(Value::as_array).cloned().unwrap_or_default();
+        let text = |name: &str| text_of(details.get(name));
+        let facts = [
+            ("Service", issue.service.clone()),
+            ("Environment", text("environment")),
+            ("Release", text("release")),
+            ("Host", text("host")),
+            ("Process", text("pid")),
+            ("Thread", text("thread")),
+            ("Trace", text("trace_id")),
+            ("Span", text("span_id")),
+        ];
+        let dropped = details.get("dropped_before").and_then(Value::as_object);
+        Self {
+            event_id: occurrence.id.clone(),
+            at: TimeView::new(occurrence.timestamp, now),
+            occurrences: details.get("occurrences").and_then(Value::as_u64).unwrap_or(1),
+            error: list("error"),
+            spans: list("spans").iter().map(SpanView::new).collect(),
+            context: details.get("context").and_then(Value::as_object).map(fields).unwrap_or_default(),
+            location: details.get("location").cloned().unwrap_or(Value::Null),
+            facts: facts
+                .into_iter()
+                .filter(|(_, value)| !value.is_empty())
+                .map(|(label, value)| FactView { label, value })
+                .collect(),
+            breadcrumbs: list("breadcrumbs"),
+            backtrace: text("backtrace"),
+            dropped_before: dropped
+                .into_iter()
+                .flatten()
+                .map(|(reason, count)| DroppedView { reason: label(reason), count: count.as_u64().unwrap_or(0) })
+                .collect(),
+        }
+    }
+}
+
+impl SpanView {
+    fn new(span: &Value) -> Self {
+        Self {
+            name: text_of(span.get("name")),
+            target: text_of(span.get("target")),
+            fields: span.get("fields").and_then(Value::as_object).map(fields).unwrap_or_default(),
+        }
+    }
+}
+
+impl OccurrenceRow {
+    fn new(occurrence: &Activity, now: Timestamp) -> Self {
+        let text = |name: &str| text_of(occurrence.details.get(name));
+        Self {
+            event_id: occurrence.id.clone(),
+            at: TimeView::new(occurrence.timestamp, now),
+            occurrences: occurrence.details.get("occurrences").and_then(Value::as_u64).unwrap_or(1),
+            host: text("host"),
+            release: text("release"),
+            environment: text("environment"),
+            summary: text("title"),
+        }
+    }
+}
+
+/// History and comments in one list, oldest first.
+fn timeline(issue: &Issue, comments: &[Comment], history: &[Activity], now: Timestamp) -> Vec<TimelineView> {
+    // An error that was seen once did not come back, so there is nothing to tell.
+    let is_told = |comment: &&Comment| comment.recurrences.is_none() || issue.occurrences > 1;
+    let comments = comments.iter().filter(is_told).map(|comment| {
+        let entry = TimelineView {
+            kind: "comment",
+            activity: "commented",
+            text: String::new(),
+            author: comment.author_id.clone(),
+            at: TimeView::new(comment.created_at, now),
+            content_html: markdown::to_html(&comment.content),
+            edited: comment.edited_at.is_some() && comment.recurrences.is_none(),
+        };
+        (comment.created_at, entry)
+    });
+    let history = history.iter().filter(|activity| activity.kind != ActivityKind::Commented).map(|activity| {
+        let entry = TimelineView {
+            kind: "activity",
+            activity: activity.kind.as_str(),
+            text: sentence(activity),
+            author: activity.user_id.clone(),
+            at: TimeView::new(activity.timestamp, now),
+            content_html: String::new(),
+            edited: false,
+        };
+        (activity.timestamp, entry)
+    });
+    let mut timeline: Vec<_> = comments.chain(history).collect();
+    timeline.sort_by_key(|(at, _)| *at);
+    timeline.into_iter().map(|(_, entry)| entry).collect()
+}
+
+/// What happened, to be read after the name of who did it.
+fn sentence(activity: &Activity) -> String {
+    let (from, to) = (text_of(activity.details.get("from")), text_of(activity.details.get("to")));
+    match activity.kind {
+        ActivityKind::Created => "reported this".to_owned(),
+        ActivityKind::StatusChanged => format!("changed the status from {} to {}", label(&from), label(&to)),
+        ActivityKind::PriorityChanged => format!("changed the priority from {from} to {to}"),
+        ActivityKind::Assigned if to.is_empty() => format!("took this from {from}"),
+        ActivityKind::Assigned => format!("assigned this to {to}"),
+        ActivityKind::Tagged => format!("changed the tags to {to}"),
+        ActivityKind::Regressed => match text_of(activity.details.get("release")) {
+            release if release.is_empty() => "saw it again after it was resolved: reopened".to_owned(),
+            release => format!("saw it again after it was resolved, in release {release}: reopened"),
+        },
+        other => label(other.as_str()).to_lowercase(),
+    }
+}
+
+fn fields(object: &Map<String, Value>) -> Vec<FieldView> {
+    let field = |(key, value): (&String, &Value)| {
+        let value = text_of(Some(value));
+        let url = match key.as_str() {
+            "component" => filter_url("component", &value),
+            _ => String::new(),
+        };
+        FieldView { key: key.clone(), value, url }
+    };
+    object.iter().map(field).collect()
+}
+
+fn text_of(value: Option<&Value>) -> String {
+    match value {
+        None | Some(Value::Null) => String::new(),
+        Some(Value::String(text)) => text.clone(),
+        Some(other) => other.to_string(),
+    }
+}

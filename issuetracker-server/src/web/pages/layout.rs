@@ -1,0 +1,222 @@
+//! What all pages share: head, navigation, notices; and the small shapes that templates use everywhere.
+
+use jiff::Timestamp;
+use serde::Serialize;
+
+use crate::{auth::Principal, domain::Issue, web::WebState};
+
+/// `page` in every template.
+#[derive(Serialize)]
+pub(crate) struct PageView<'a> {
+    title: &'a str,
+    nav: &'static str,
+    css_url: &'a str,
+    js_url: &'a str,
+    version: &'static str,
+    principal: PrincipalView<'a>,
+    local_admin: bool,
+    ingest_url: String,
+    degraded: Option<String>,
+}
+
+#[derive(Serialize)]
+struct PrincipalView<'a> {
+    name: String,
+    role: &'a str,
+}
+
+impl<'a> PageView<'a> {
+    pub(crate) fn new(state: &'a WebState, principal: &Principal, title: &'a str, nav: &'static str) -> Self {
+        Self {
+            title,
+            nav,
+            css_url: &state.assets.css_url,
+            js_url: &state.assets.js_url,
+            version: env!("CARGO_PKG_VERSION"),
+            principal: PrincipalView { name: principal.display_name.clone(), role: principal.role.as_str() },
+            local_admin: *principal == Principal::local_admin(),
+            ingest_url: format!("http://{}", state.address),
+            degraded: state.health.notice(),
+        }
+    }
+}
+
+/// A moment: exact for programs and hovering, relative for reading.
+#[derive(Serialize)]
+pub(crate) struct TimeView {
+    iso: String,
+    relative: String,
+}
+
+impl TimeView {
+    pub(crate) fn new(at: Timestamp, now: Timestamp) -> Self {
+        Self { iso: at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string(), relative: relative(at, now) }
+    }
+}
+
+/// `just now`, `5 min ago`, `3 h ago`, `2 d ago`, `4 mo ago`, `1 y ago`: rounded down, as `app.js` goes on to count.
+fn relative(at: Timestamp, now: Timestamp) -> String {
+    let seconds = now.as_second() - at.as_second();
+    match seconds {
+        ..60 => "just now".to_owned(),
+        60..3_600 => format!("{} min ago", seconds / 60),
+        3_600..86_400 => format!("{} h ago", seconds / 3_600),
+        86_400..2_592_000 => format!("{} d ago", seconds / 86_400),
+        2_592_000..31_536_000 => format!("{} mo ago", seconds / 2_592_000),
+        _ => format!("{} y ago", seconds / 31_536_000),
+    }
+}
+
+/// One choice of a `<select>`.
+#[derive(Serialize)]
+pub(crate) struct OptionView {
+    value: String,
+    label: String,
+    selected: bool,
+}
+
+/// Choices of which `selected` is the current one; a word such as `in-progress` is shown as `In progress`.
+pub(crate) fn options<'a>(values: impl IntoIterator<Item = &'a str>, selected: &str) -> Vec<OptionView> {
+    values
+        .into_iter()
+        .map(|value| OptionView { value: value.to_owned(), label: value.to_owned(), selected: value == selected })
+        .collect()
+}
+
+/// As [`options`], for the fixed words of enums, with labels for people.
+pub(crate) fn word_options<'a>(values: impl IntoIterator<Item = &'a str>, selected: &str) -> Vec<OptionView> {
+    let label = |option: OptionView| OptionView { label: label(&option.value), ..option };
+    options(values, selected).into_iter().map(label).collect()
+}
+
+/// `in-progress` -> `In progress`.
+pub(crate) fn label(word: &str) -> String {
+    let mut text = word.replace(['-', '_'], " ");
+    if let Some(first) = text.get_mut(..1) {
+        first.make_ascii_uppercase();
+    }
+    text
+}
+
+/// A label of an issue, and the list of issues that have it.
+#[derive(Serialize)]
+pub(crate) struct TagView {
+    text: String,
+    url: String,
+}
+
+/// An issue as rows and headers show it.
+#[derive(Serialize)]
+pub(crate) struct RowView {
+    id: String,
+    url: String,
+    title: String,
+    kind: String,
+    severity: &'static str,
+    priority: &'static str,
+    status: &'static str,
+    #[serde(rename = "type")]
+    issue_type: &'static str,
+    service: String,
+    component: String,
+    location: String,
+    environment: String,
+    release: String,
+    tags: Vec<TagView>,
+    occurrences: u64,
+    occurrences_text: String,
+    first_seen: TimeView,
+    last_seen: TimeView,
+    assignee_id: String,
+    comments: u64,
+}
+
+impl RowView {
+    pub(crate) fn new(issue: &Issue, now: Timestamp) -> Self {
+        // Component and kind have their own place.
+        let is_shown = |tag: &&String| !tag.starts_with("component:") && !tag.starts_with("error:");
+        let tag = |tag: &String| TagView { text: tag.clone(), url: filter_url("tag", tag) };
+        Self {
+            id: issue.id.to_string(),
+            url: format!("/issues/{}", issue.id),
+            title: issue.title.clone(),
+            kind: issue.error_kind.clone(),
+            severity: issue.severity.as_str(),
+            priority: issue.priority.as_str(),
+            status: issue.status.as_str(),
+            issue_type: issue.issue_type.as_str(),
+            service: issue.service.clone(),
+            component: issue.component.clone(),
+            location: issue.location.clone(),
+            environment: issue.environment.clone(),
+            release: issue.release.clone(),
+            tags: issue.tags.iter().filter(is_shown).map(tag).collect(),
+            occurrences: issue.occurrences,
+            occurrences_text: compact(issue.occurrences),
+            first_seen: TimeView::new(issue.first_seen, now),
+            last_seen: TimeView::new(issue.last_seen, now),
+            assignee_id: issue.assignee_id.clone().unwrap_or_default(),
+            comments: issue.comments,
+        }
+    }
+}
+
+/// `999`, `12.4k`, `1.2M`.
+pub(crate) fn compact(count: u64) -> String {
+    let (tenths, unit) = match count {
+        ..1_000 => return count.to_string(),
+        1_000..1_000_000 => (count / 100, "k"),
+        1_000_000..1_000_000_000 => (count / 100_000, "M"),
+        _ => (count / 100_000_000, "G"),
+    };
+    match tenths % 10 {
+        0 => format!("{}{unit}", tenths / 10),
+        tenth => format!("{}.{tenth}{unit}", tenths / 10),
+    }
+}
+
+/// The list of issues with this value.
+pub(crate) fn filter_url(key: &str, value: &str) -> String {
+    format!("/issues?{}", query_string(&[(key, value)]))
+}
+
+/// Pairs as the query of an address; empty values are left out.
+pub(crate) fn query_string(pairs: &[(&str, &str)]) -> String {
+    let pairs = pairs.iter().filter(|(_, value)| !value.is_empty());
+    pairs.map(|(key, value)| format!("{key}={}", encode(value))).collect::<Vec<_>>().join("&")
+}
+
+fn encode(text: &str) -> String {
+    let mut encoded = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        match byte {
+            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' => encoded.push(char::from(byte)),
+            byte => encoded.push_str(&format!("%{byte:02X}")),
+        }
+    }
+    encoded
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn counts_are_short() {
+        let texts = [0, 999, 1_000, 12_449, 999_999, 1_000_000, 1_250_000, 3_000_000_000].map(compact);
+        assert_eq!(texts, ["0", "999", "1k", "12.4k", "999.9k", "1M", "1.2M", "3G"]);
+    }
+
+    #[test]
+    fn times_are_relative() {
+        let now = Timestamp::from_second(100_000_000).unwrap();
+        let text = |seconds: i64| relative(Timestamp::from_second(100_000_000 - seconds).unwrap(), now);
+        assert_eq!([-5, 59, 60, 7_200].map(text), ["just now", "just now", "1 min ago", "2 h ago"]);
+        assert_eq!([200_000, 5_300_000, 70_000_000].map(text), ["2 d ago", "2 mo ago", "2 y ago"]);
+    }
+
+    #[test]
+    fn values_cannot_break_out_of_an_address() {
+        assert_eq!(filter_url("tag", "a&b=c#d é"), "/issues?tag=a%26b%3Dc%23d%20%C3%A9");
+    }
+}

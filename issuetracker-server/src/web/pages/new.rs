@@ -1,0 +1,123 @@
+//! The form for a new issue.
+
+use std::collections::BTreeMap;
+
+use axum::{
+    Form,
+    extract::{State, rejection::FormRejection},
+    http::StatusCode,
+    response::{IntoResponse, Redirect, Response},
+};
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::{
+    Shown,
+    layout::{OptionView, word_options},
+};
+use crate::{
+    auth::Principal,
+    domain::{IssueType, Priority, Source},
+    triage::{InvalidField, NewIssue, TriageError, invalid},
+    web::{
+        WebState,
+        problem::Problem,
+        require::{Require, permission},
+    },
+};
+
+/// What the form holds, also when it comes back with complaints.
+#[derive(Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct NewIssueForm {
+    title: String,
+    description: String,
+    #[serde(rename = "type")]
+    issue_type: String,
+    priority: String,
+    component: String,
+    service: String,
+    tags: String,
+    assignee_id: String,
+}
+
+#[derive(Serialize)]
+struct NewIssueView<'a> {
+    form: &'a NewIssueForm,
+    errors: BTreeMap<&'static str, &'a str>,
+    types: Vec<OptionView>,
+    priorities: Vec<OptionView>,
+}
+
+/// `GET /issues/new`
+pub(crate) async fn show(
+    State(state): State<WebState>,
+    Require(principal, ..): Require<permission::CreateIssue>,
+) -> Shown {
+    let form = NewIssueForm { issue_type: "task".to_owned(), priority: "medium".to_owned(), ..NewIssueForm::default() };
+    render(&state, &principal, &form, &[])
+}
+
+/// `POST /issues`
+pub(crate) async fn submit(
+    State(state): State<WebState>,
+    Require(principal, ..): Require<permission::CreateIssue>,
+    form: Result<Form<NewIssueForm>, FormRejection>,
+) -> Result<Response, Problem> {
+    let Form(form) = form?;
+    let issue = match form.read() {
+        Ok(issue) => issue,
+        Err(wrong) => return Ok((StatusCode::BAD_REQUEST, render(&state, &principal, &form, &wrong)?).into_response()),
+    };
+    match state.triage.create(issue, &principal, Timestamp::now()).await {
+        Ok(id) => Ok(Redirect::to(&format!("/issues/{id}")).into_response()),
+        Err(TriageError::Invalid(wrong)) => {
+            Ok((StatusCode::BAD_REQUEST, render(&state, &principal, &form, &wrong)?).into_response())
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+impl NewIssueForm {
+    fn read(&self) -> Result<NewIssue, Vec<InvalidField>> {
+        let some = |text: &str| Some(text.trim().to_owned()).filter(|text| !text.is_empty());
+        let mut wrong = Vec::new();
+        let issue_type = some(&self.issue_type).and_then(|word| {
+            word.parse()
+                .map_err(|error: tracing_issues::event::UnknownWord| wrong.push(invalid("type", &error.to_string())))
+                .ok()
+        });
+        let priority = some(&self.priority).and_then(|word| {
+            word.parse()
+                .map_err(|error: tracing_issues::event::UnknownWord| {
+                    wrong.push(invalid("priority", &error.to_string()))
+                })
+                .ok()
+        });
+        if !wrong.is_empty() {
+            return Err(wrong);
+        }
+        Ok(NewIssue {
+            title: self.title.clone(),
+            description: self.description.clone(),
+            issue_type,
+            priority,
+            assignee_id: some(&self.assignee_id),
+            tags: self.tags.split(',').filter_map(some).collect(),
+            component: self.component.trim().to_owned(),
+            service: self.service.trim().to_owned(),
+            source: Some(Source::Web),
+            ..NewIssue::default()
+        })
+    }
+}
+
+fn render(state: &WebState, principal: &Principal, form: &NewIssueForm, wrong: &[InvalidField]) -> Shown {
+    let view = NewIssueView {
+        form,
+        errors: wrong.iter().map(|wrong| (wrong.field, wrong.message.as_str())).collect(),
+        types: word_options(IssueType::ALL.iter().map(|word| word.as_str()), &form.issue_type),
+        priorities: word_options(Priority::ALL.iter().map(|word| word.as_str()), &form.priority),
+    };
+    super::show(state, principal, "new_issue.html", "New issue", "new", &view)
+}

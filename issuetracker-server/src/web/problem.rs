@@ -1,0 +1,166 @@
+//! Answers that say no: one type, one message for people and one for us. The body is written by
+//! [`observe`](super::observe), which knows the request's id and whether a program or a browser asks.
+
+use axum::{
+    extract::rejection::{BytesRejection, FormRejection},
+    http::{HeaderValue, StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use serde::Serialize;
+use serde_json::json;
+
+use crate::{
+    intake::IntakeError,
+    store::StoreError,
+    triage::{InvalidField, TriageError},
+};
+
+type BoxError = Box<dyn std::error::Error + Send + Sync>;
+
+/// Why a request was not served.
+#[derive(Debug)]
+pub(crate) struct Problem {
+    pub(crate) status: StatusCode,
+    pub(crate) code: &'static str,
+    /// For people; never an internal text.
+    pub(crate) message: String,
+    /// What to do next, where that is known.
+    pub(crate) hint: &'static str,
+    pub(crate) fields: Vec<InvalidField>,
+    /// For us: logged once, never sent.
+    pub(crate) source: Option<BoxError>,
+}
+
+impl Problem {
+    pub(crate) fn new(status: StatusCode, code: &'static str, message: impl Into<String>) -> Self {
+        Self { status, code, message: message.into(), hint: "", fields: Vec::new(), source: None }
+    }
+
+    pub(crate) fn hint(self, hint: &'static str) -> Self {
+        Self { hint, ..self }
+    }
+
+    fn source(self, source: impl Into<BoxError>) -> Self {
+        Self { source: Some(source.into()), ..self }
+    }
+
+    pub(crate) fn bad_request(code: &'static str, message: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, code, message)
+    }
+
+    /// One or more fields are wrong; the message names them.
+    pub(crate) fn invalid(fields: Vec<InvalidField>) -> Self {
+        let message = fields.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
+        Self { fields, ..Self::bad_request("invalid_field", message) }
+    }
+
+    pub(crate) fn not_found(what: &str) -> Self {
+        Self::new(StatusCode::NOT_FOUND, "not_found", format!("There is no such {what}."))
+    }
+
+    pub(crate) fn internal(source: impl Into<BoxError>) -> Self {
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "Something went wrong on our side.")
+            .hint("The request id finds it in the server's log.")
+            .source(source)
+    }
+
+    /// The body for programs.
+    pub(crate) fn to_json(&self, request_id: &str) -> Vec<u8> {
+        let fields: Vec<_> =
+            self.fields.iter().map(|field| json!({"field": field.field, "message": field.message})).collect();
+        let mut error = json!({"code": self.code, "message": self.message, "request_id": request_id});
+        if !fields.is_empty() {
+            error["fields"] = fields.into();
+        }
+        json!({ "error": error }).to_string().into_bytes()
+    }
+}
+
+impl From<StoreError> for Problem {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::NotFound => Self::not_found("issue"),
+            StoreError::Conflict => {
+                Self::new(StatusCode::PRECONDITION_FAILED, "conflict", "Somebody else changed this issue meanwhile.")
+                    .hint("Read it again, then repeat your change.")
+            }
+            StoreError::Unavailable(_) => Self::new(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "store_unavailable",
+                "Issues cannot be read or changed right now.",
+            )
+            .hint("Nothing is lost. Try again in a moment; /readyz tells when the store is back.")
+            .source(error),
+            StoreError::Corrupt { .. } => Self::internal(error),
+        }
+    }
+}
+
+impl From<IntakeError> for Problem {
+    fn from(error: IntakeError) -> Self {
+        match error {
+            IntakeError::Store(error) => error.into(),
+            IntakeError::Kafka(_) => Self::new(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "kafka_unavailable",
+                "New issues cannot be accepted right now.",
+            )
+            .hint("Nothing was accepted. Try again in a moment; /readyz tells when Kafka is back.")
+            .source(error),
+        }
+    }
+}
+
+impl From<TriageError> for Problem {
+    fn from(error: TriageError) -> Self {
+        match error {
+            TriageError::Invalid(fields) => Self::invalid(fields),
+            TriageError::Store(error) => error.into(),
+            TriageError::Intake(error) => error.into(),
+        }
+    }
+}
+
+impl From<BytesRejection> for Problem {
+    fn from(rejection: BytesRejection) -> Self {
+        if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE {
+            return Self::new(
+                StatusCode::PAYLOAD_TOO_LARGE,
+                "too_large",
+                "The body is larger than this route accepts.",
+            );
+        }
+        Self::bad_request("unreadable_body", "The body could not be read.")
+    }
+}
+
+impl From<FormRejection> for Problem {
+    fn from(_: FormRejection) -> Self {
+        Self::bad_request("unreadable_form", "The form could not be read.")
+    }
+}
+
+/// What travels in the response's extensions to the middleware that writes the body.
+#[derive(Clone)]
+pub(crate) struct Unwritten(pub(crate) std::sync::Arc<Problem>);
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let mut response = self.status.into_response();
+        if self.status == StatusCode::SERVICE_UNAVAILABLE {
+            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("5"));
+        }
+        response.extensions_mut().insert(Unwritten(std::sync::Arc::new(self)));
+        response
+    }
+}
+
+/// What the error page shows.
+#[derive(Serialize)]
+pub(crate) struct ProblemView<'a> {
+    pub(crate) status: u16,
+    pub(crate) code: &'a str,
+    pub(crate) message: &'a str,
+    pub(crate) request_id: &'a str,
+    pub(crate) hint: &'a str,
+}

@@ -1,0 +1,137 @@
+//! The HTTP shape of things: what the API answers. Field names are a promise to its users.
+
+use serde::Serialize;
+use serde_json::{Map, Value};
+
+use super::cursor;
+use crate::{
+    domain::{Activity, Comment, Issue},
+    store::Page,
+};
+
+/// An issue.
+#[derive(Debug, Serialize)]
+pub(crate) struct IssueView {
+    id: String,
+    url: String,
+    title: String,
+    description: String,
+    #[serde(rename = "type")]
+    issue_type: &'static str,
+    priority: &'static str,
+    status: &'static str,
+    severity: &'static str,
+    project: String,
+    service: String,
+    environment: String,
+    release: String,
+    component: String,
+    error_kind: String,
+    location: String,
+    source: &'static str,
+    reporter_id: String,
+    assignee_id: Option<String>,
+    tags: Vec<String>,
+    occurrences: u64,
+    comments: u64,
+    first_seen: String,
+    last_seen: String,
+    created_at: String,
+    updated_at: String,
+    resolved_at: Option<String>,
+    muted_until: Option<String>,
+    fingerprint: Option<String>,
+    grouping_version: u8,
+}
+
+impl From<Issue> for IssueView {
+    fn from(issue: Issue) -> Self {
+        Self {
+            url: format!("/issues/{}", issue.id),
+            id: issue.id.to_string(),
+            title: issue.title,
+            description: issue.description,
+            issue_type: issue.issue_type.as_str(),
+            priority: issue.priority.as_str(),
+            status: issue.status.as_str(),
+            severity: issue.severity.as_str(),
+            project: issue.project,
+            service: issue.service,
+            environment: issue.environment,
+            release: issue.release,
+            component: issue.component,
+            error_kind: issue.error_kind,
+            location: issue.location,
+            source: issue.source.as_str(),
+            reporter_id: issue.reporter_id,
+            assignee_id: issue.assignee_id,
+            tags: issue.tags,
+            occurrences: issue.occurrences,
+            comments: issue.comments,
+            first_seen: issue.first_seen.to_string(),
+            last_seen: issue.last_seen.to_string(),
+            created_at: issue.created_at.to_string(),
+            updated_at: issue.updated_at.to_string(),
+            resolved_at: issue.resolved_at.map(|time| time.to_string()),
+            muted_until: issue.muted_until.map(|time| time.to_string()),
+            fingerprint: issue.fingerprint.map(|fingerprint| fingerprint.to_string()),
+            grouping_version: issue.grouping_version,
+        }
+    }
+}
+
+/// The entity tag of an issue: it changes with every change, counts included.
+pub(crate) fn etag(issue: &Issue) -> String {
+    format!("\"{}\"", issue.version)
+}
+
+/// A comment.
+#[derive(Debug, Serialize)]
+pub(crate) struct CommentView {
+    id: String,
+    content: String,
+    author_id: String,
+    created_at: String,
+    edited_at: Option<String>,
+}
+
+impl From<Comment> for CommentView {
+    fn from(comment: Comment) -> Self {
+        Self {
+            id: comment.id,
+            content: comment.content,
+            author_id: comment.author_id,
+            created_at: comment.created_at.to_string(),
+            edited_at: comment.edited_at.map(|time| time.to_string()),
+        }
+    }
+}
+
+/// An entry of an issue's history; an occurrence is one.
+#[derive(Debug, Serialize)]
+pub(crate) struct ActivityView {
+    id: String,
+    #[serde(rename = "type")]
+    kind: &'static str,
+    user_id: String,
+    timestamp: String,
+    details: Map<String, Value>,
+}
+
+impl From<Activity> for ActivityView {
+    fn from(activity: Activity) -> Self {
+        Self {
+            id: activity.id,
+            kind: activity.kind.as_str(),
+            user_id: activity.user_id,
+            timestamp: activity.timestamp.to_string(),
+            details: activity.details,
+        }
+    }
+}
+
+/// `{"issues": [...], "next_cursor": "..."}`, under the name of what is listed.
+pub(crate) fn page<T, V: From<T> + Serialize>(name: &str, page: Page<T>) -> Value {
+    let items: Vec<V> = page.items.into_iter().map(V::from).collect();
+    serde_json::json!({ name: items, "next_cursor": page.next.as_ref().map(cursor::encode) })
+}

@@ -1,0 +1,179 @@
+//! Numbers: where one ends, whether a unit follows, and whether the words around it make it a code.
+//! When in doubt a number varies.
+
+use std::ops::Range;
+
+use super::{
+    Kind,
+    context::Context,
+    names, net,
+    text::{Text, is_alnum, is_alpha, is_digit, is_hex, is_in},
+};
+
+/// The longest plain code: SQLSTATEs and Windows' socket errors have five digits.
+const CODE_DIGITS: usize = 5;
+
+/// The end of a number in any notation: `17`, `1,250.75`, `1_000`, `1.38.0`, `6.02e23`.
+pub(super) fn number(text: Text<'_>, at: usize) -> usize {
+    let mut end = text.skip(at, is_digit);
+    while matches!(text.at(end), b'.' | b',' | b'_' | b'\'') && is_digit(text.at(end + 1)) {
+        end = text.skip(end + 1, is_digit);
+    }
+    if matches!(text.at(end), b'e' | b'E') {
+        let sign = usize::from(matches!(text.at(end + 1), b'+' | b'-'));
+        let exponent = text.skip(end + 1 + sign, is_digit);
+        if exponent > end + 1 + sign && !is_alnum(text.at(exponent)) {
+            end = exponent;
+        }
+    }
+    end
+}
+
+/// The end of the unit behind a number, and of further numbers with units: `ms`, ` seconds`, `h3m`, ` KiB`.
+pub(super) fn measure(text: Text<'_>, at: usize) -> Option<(usize, Kind)> {
+    let (mut end, kind) = unit(text, at)?;
+    loop {
+        let start = if text.at(end) == b' ' { end + 1 } else { end };
+        // `2h3m`, `1m 30s`: the next number has its unit attached, or is another number.
+        let next = text.digits(start, 1, 9).filter(|next| is_alpha(text.at(*next)));
+        match next.and_then(|next| unit(text, next)) {
+            Some((next, Kind::Duration)) if kind == Kind::Duration => end = next,
+            _ => return text.bounded(end).map(|end| (end, kind)),
+        }
+    }
+}
+
+fn unit(text: Text<'_>, at: usize) -> Option<(usize, Kind)> {
+    let spaced = text.at(at) == b' ';
+    let start = at + usize::from(spaced);
+    // Both spellings of the micro sign are two bytes above ASCII.
+    let end = text.skip_most(start, 14, |byte| is_alpha(byte) || byte >= 0x80);
+    let word = text.slice(start, end);
+    // Behind a space a single letter is a variable as well as a unit.
+    let is_unit = |list| is_in(word, list) && (!spaced || word.len() > 1 || matches!(word, b"s" | b"B"));
+    if text.at(end) == b'_' {
+        None
+    } else if is_unit(names::TIME_UNITS) {
+        Some((end, Kind::Duration))
+    } else if is_unit(names::DATA_UNITS) {
+        Some((end, Kind::Size))
+    } else {
+        None
+    }
+}
+
+/// The end of a number that tells errors apart. `at` is its sign or first digit, `digits` the first digit.
+pub(super) fn code(text: Text<'_>, context: &Context<'_>, at: usize, digits: usize) -> Option<usize> {
+    let end = text.skip(digits, is_digit);
+    if let Some(end) = part_of_name(text, context, at, end) {
+        return Some(end);
+    }
+    let whole = number(text, digits);
+    let word = context.naming(at);
+    if whole != end {
+        // `TLS 1.3`, `HTTP 1.1`: a version, not an amount.
+        let is_version = whole - digits == 3 && is_in(word, &["tls", "ssl", "http", "https"]);
+        return is_version.then_some(whole);
+    }
+    text.bounded(end)?;
+    let is_short = end - digits <= CODE_DIGITS || (digits > at && end - digits <= 10);
+    if is_short && (is_code_word(word) || is_error_number(text, context, at, end)) {
+        return Some(with_sql_state(text, end).unwrap_or(end));
+    }
+    if word.eq_ignore_ascii_case(b"port") {
+        return net::port(text, digits.checked_sub(1)?, net::Host::Sure).and_then(|port| match port {
+            net::Port::Service(end) => Some(end),
+            net::Port::Ephemeral(_) => None,
+        });
+    }
+    if is_http_status(text, context, word, digits..end) {
+        return Some(end);
+    }
+    // `character varying(64)`: the schema says it, no value does.
+    if text.before(at) == b'(' && context.end() + 1 == at && is_in(word, names::SIZED_TYPES) {
+        return Some(end);
+    }
+    // sqlx: `error occurred while decoding column 3`. The columns of parsers are positions.
+    if context.end() + 1 == at && context.ends_with(&["decoding", "column"]) {
+        return Some(end);
+    }
+    with_sql_state(text, end)
+}
+
+/// Whether a number behind this word is a code. `StatusCode(404)` counts, `decode 404` does not.
+fn is_code_word(word: &[u8]) -> bool {
+    is_in(word, names::CODES) || word.starts_with(b"HTTP/") || word.ends_with(b"Code") || word.ends_with(b"Status")
+}
+
+/// `UTF-8`, `x86_64`, `ISO-8859-1`: digits behind a name and its dash or underscore.
+fn part_of_name(text: Text<'_>, context: &Context<'_>, at: usize, end: usize) -> Option<usize> {
+    let name_end = at.checked_sub(1).filter(|name| context.end() == *name)?;
+    let name = context.word(0);
+    let size = end - at;
+    let is_name = match text.at(name_end) {
+        b'-' => size <= 6 && is_in(name, names::DASH_NAMES),
+        b'_' => size <= 3 && !is_in(name, names::RECORDS) && !is_in(name, names::INSTANCES),
+        _ => false,
+    };
+    if !is_name {
+        return None;
+    }
+    // `ISO-8859-1`, `CVE-2024-3094`
+    let further = text.byte(end, b'-').and_then(|start| text.digits(start, 1, 6));
+    let further = further.filter(|_| is_in(name, &["iso", "cve", "rustsec"]));
+    text.bounded(further.unwrap_or(end))
+}
+
+/// `error 1045`, `error #7`, but neither `error: 7` nor `error 3 of 5`.
+fn is_error_number(text: Text<'_>, context: &Context<'_>, at: usize, end: usize) -> bool {
+    let gap = text.slice(context.end(), at);
+    context.word(0).eq_ignore_ascii_case(b"error")
+        && matches!(gap, b" " | b" #")
+        && !text.starts_with(end, " of ")
+        && !text.starts_with(end, " time")
+}
+
+/// MySQL writes `1062 (23000)`: the end of the SQLSTATE in parentheses.
+fn with_sql_state(text: Text<'_>, at: usize) -> Option<usize> {
+    let start = if text.starts_with(at, " (") { at + 2 } else { return None };
+    let end = text.exactly(start, 5, |byte| is_digit(byte) || byte.is_ascii_uppercase())?;
+    text.byte(end, b')')
+}
+
+/// `503 Service Unavailable`; `returned 503`, unless it returned 503 of something; `expected status 200, got 503`;
+/// `HTTP error: 503`; `request failed (503)`.
+fn is_http_status(text: Text<'_>, context: &Context<'_>, word: &[u8], digits: Range<usize>) -> bool {
+    let end = digits.end;
+    if digits.len() != 3 || !(100..600).contains(&net::value(text, digits.start, end)) {
+        return false;
+    }
+    if text.at(end) == b' ' && names::REASONS.iter().any(|reason| text.starts_with(end + 1, reason)) {
+        return true;
+    }
+    let noun_follows = text.at(end) == b' ' && {
+        let next = text.slice(end + 1, text.skip_most(end + 1, 12, is_alpha));
+        !next.is_empty() && !is_in(next, names::AFTER_STATUS)
+    };
+    let is_told = |words: Range<usize>| words.into_iter().any(|back| is_in(context.word(back), &["status", "http"]));
+    let compares = is_in(word, &["got", "received"]) && is_told(1..4);
+    let http_error = word.eq_ignore_ascii_case(b"error") && is_told(1..2);
+    let in_parentheses = text.before(digits.start) == b'(' && text.at(end) == b')';
+    let failed = in_parentheses && matches!(text.at(digits.start), b'4' | b'5') && is_in(word, names::FAILURES);
+    failed || ((is_in(word, names::ANSWERS) || compares || http_error) && !noun_follows)
+}
+
+/// `40P01` behind `SQLSTATE`, `SqlState(E23505)`, and a status in hexadecimal: `exit code: 0xc0000005`.
+pub(super) fn letter_code(text: Text<'_>, context: &Context<'_>, at: usize) -> Option<usize> {
+    let word = context.naming(at);
+    if word.is_empty() {
+        return None;
+    }
+    if text.starts_with(at, "0x") && is_code_word(word) {
+        return text.bounded(text.skip_most(at + 2, 8, is_hex));
+    }
+    let end = text.skip_most(at, 6, is_alnum);
+    let state = text.slice(at, end);
+    let is_state = state.len() == 5 || (state.len() == 6 && state.starts_with(b"E"));
+    let is_upper = state.iter().all(|byte| is_digit(*byte) || byte.is_ascii_uppercase());
+    (is_state && is_upper && is_in(word, names::SQL_STATES)).then(|| text.bounded(end)).flatten()
+}

@@ -1,0 +1,161 @@
+//! Quoted text: where it ends, and whether it is a name, prose, or somebody's data.
+//! Names and prose stay, data goes; what is inside of what stays is the scanner's business.
+
+use super::{
+    context::Context,
+    names,
+    text::{Text, is_alnum, is_alpha, is_in},
+};
+
+/// Quotes inside of quotes beyond this depth are characters like others.
+const DEPTH: usize = 4;
+
+/// Last words before prose: `unwrap()` on an `Err` of a string, the messages of panics before Rust 1.73, tokio's
+/// `JoinError::Panic(Id(35), "..")`, and files of the program.
+const PROSE_ENDINGS: &[&[&str]] =
+    &[&["Err", "value"], &["panicked", "at"], &["Panic", "Id"], &["config", "file"], &["configuration", "file"]];
+
+/// What is to be done with a quoted text.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Quoted {
+    /// Stays to the letter.
+    Exact,
+    /// Stays, but for what varies inside.
+    Read,
+    /// Goes.
+    Data,
+}
+
+/// The quotes around the current place.
+pub(super) struct Quotes {
+    /// Where the open ones close, outermost first.
+    closing: Vec<usize>,
+    /// Up to here, it is known that no quote of this sort closes: no byte is searched twice for nothing.
+    unclosed_to: [usize; 2],
+}
+
+impl Quotes {
+    pub(super) fn new() -> Self {
+        Self { closing: Vec::new(), unclosed_to: [0; 2] }
+    }
+
+    pub(super) fn open(&mut self, close: usize) {
+        self.closing.push(close);
+    }
+
+    /// Whether the quote at `at` closes an open one.
+    pub(super) fn closes(&mut self, at: usize) -> bool {
+        while let Some(close) = self.closing.pop() {
+            if close == at {
+                return true;
+            }
+            if close > at {
+                self.closing.push(close);
+                return false;
+            }
+        }
+        false
+    }
+
+    /// The quote that closes the one at `at`, if that one opens a text.
+    pub(super) fn close_of(&mut self, text: Text<'_>, at: usize) -> Option<usize> {
+        let single = text.at(at) == b'\'';
+        if self.closing.len() >= DEPTH || at < self.unclosed_to[usize::from(single)] {
+            return None;
+        }
+        // An apostrophe stands behind a letter: `can't`, `the users' data`.
+        if single && (is_alnum(text.before(at)) || matches!(text.at(at + 1), b' ' | 0)) {
+            return None;
+        }
+        let limit = self.closing.last().copied().unwrap_or(text.len());
+        let close = if single { close_single(text, at, limit) } else { close_double(text, at, limit) };
+        close.map_err(|searched_to| self.unclosed_to[usize::from(single)] = searched_to).ok()
+    }
+}
+
+/// The closing quote, or up to where there is none.
+fn close_single(text: Text<'_>, at: usize, limit: usize) -> Result<usize, usize> {
+    (at + 1..limit).find(|end| text.at(*end) == b'\'' && !is_alnum(text.at(end + 1))).ok_or(limit)
+}
+
+fn close_double(text: Text<'_>, at: usize, limit: usize) -> Result<usize, usize> {
+    // Inside of a `Debug` text, the quotes themselves are escaped.
+    let escaped = text.before(at) == b'\\';
+    let mut end = at + 1;
+    while end < limit {
+        match text.at(end) {
+            b'\\' if escaped && text.at(end + 1) == b'"' && end + 1 < limit => return Ok(end + 1),
+            b'\\' => end += 2,
+            b'"' if escaped => return Err(end),
+            b'"' => return Ok(end),
+            _ => end += 1,
+        }
+    }
+    Err(limit)
+}
+
+/// Judges the text between the quotes at `open` and `close`.
+pub(super) fn judge(text: Text<'_>, context: &Context<'_>, open: usize, close: usize) -> Quoted {
+    let word = context.naming(open);
+    let inner = text.slice(open + 1, close);
+    // serde writes `invalid type: string "..", expected ..`: a value, whatever it looks like.
+    if is_in(word, &["string", "str", "character", "char"]) {
+        return Quoted::Data;
+    }
+    if !word.is_empty() {
+        let is_of_error = !is_in(word, &["code", "status", "type", "state"]) || context.is_of_error();
+        if is_in(word, names::EXACT) && is_of_error {
+            return Quoted::Exact;
+        }
+        if (is_in(word, names::NAMING) || is_in(word, names::PROSE)) && is_of_error {
+            return Quoted::Read;
+        }
+        if [&b"Error"[..], b"Err", b"Exception", b"Message", b"Reason"].iter().any(|end| word.ends_with(end)) {
+            return Quoted::Read;
+        }
+    }
+    if PROSE_ENDINGS.iter().any(|ending| context.ends_with(ending)) {
+        return Quoted::Read;
+    }
+    if is_key(text, open, close) || names_itself(inner) || is_named_after(text, close) {
+        return Quoted::Read;
+    }
+    Quoted::Data
+}
+
+/// The key of an object: `{"code":-1121,"msg":"..."}`.
+fn is_key(text: Text<'_>, open: usize, close: usize) -> bool {
+    let colon = if text.at(close + 1) == b'\\' { close + 2 } else { close + 1 };
+    let start = if text.before(open) == b'\\' { open - 1 } else { open };
+    let outside = text.skip_back(start, 1, |byte| byte == b' ');
+    text.at(colon) == b':' && matches!(text.before(outside), b'{' | b',' | 0)
+}
+
+/// `missing "Authorization" header`
+fn is_named_after(text: Text<'_>, close: usize) -> bool {
+    let start = close + 2;
+    text.at(close + 1) == b' ' && is_in(text.slice(start, text.skip_most(start, 16, is_alpha)), names::NAMING)
+}
+
+/// Texts that say by their form that a program wrote them: paths, flags, constants, Rust paths, its own files.
+fn names_itself(inner: &[u8]) -> bool {
+    if inner.starts_with(b"--") {
+        return true;
+    }
+    // What a program calls things is short; the look at it must not grow with the data.
+    if inner.is_empty() || inner.len() > 1024 || inner.contains(&b' ') {
+        return false;
+    }
+    let has = |needle: &[u8]| inner.windows(needle.len()).any(|window| window == needle);
+    let is_constant = inner.iter().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit() || *byte == b'_');
+    let ending = inner.iter().rposition(|byte| *byte == b'.').and_then(|dot| inner.get(dot + 1..));
+    let has_root = matches!(inner, [b'/' | b'~', ..] | [b'.', b'/' | b'.', ..]) && inner.len() > 1;
+    has_root
+        || has(b"::")
+        || has(b"://")
+        || inner.iter().filter(|byte| **byte == b'/').count() >= 2
+        || names::MEDIA.iter().any(|media| inner.starts_with(media.as_bytes()))
+        || (has(b"\\") && has(b":"))
+        || (is_constant && has(b"_") && inner.iter().any(|byte| is_alpha(*byte)))
+        || ending.is_some_and(|ending| is_in(ending, names::PROGRAM_FILES))
+}

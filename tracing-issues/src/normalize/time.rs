@@ -1,0 +1,141 @@
+//! Dates and times of day in the common notations: RFC 3339, RFC 2822, syslog, asctime, access logs, compact.
+//! Ranges are not checked: an impossible date in a parse error is a date to the reader, and varies as well.
+
+use super::{
+    names,
+    text::{Text, is_alpha, is_digit, is_in},
+};
+
+/// The end of the date, the time, or both that start here.
+pub(super) fn time(text: Text<'_>, at: usize) -> Option<usize> {
+    let first = text.at(at);
+    if first.is_ascii_uppercase() {
+        return weekday(text, at).or_else(|| month_first(text, at));
+    }
+    if !is_digit(first) {
+        return None;
+    }
+    clock(text, at).or_else(|| with_clock(text, date(text, at)?)).or_else(|| compact(text, at))
+}
+
+/// `2026-01-04`, `2026/1/4`, `04.01.2026`, `04/Jan/2026`, `4 Jan 2026`.
+fn date(text: Text<'_>, at: usize) -> Option<usize> {
+    let first = text.digits(at, 1, 4)?;
+    let separator = text.at(first);
+    if is_alpha(text.at(first + 1)) && matches!(separator, b' ' | b'-' | b'/') && first - at <= 2 {
+        let end = text.byte(month(text, first + 1)?, separator)?;
+        return text.digits(end, 4, 4);
+    }
+    if !matches!(separator, b'-' | b'/' | b'.') {
+        return None;
+    }
+    let second = text.byte(text.digits(first + 1, 1, 2)?, separator)?;
+    match first - at {
+        4 => text.digits(second, 1, 2),
+        1 | 2 => text.digits(second, 4, 4),
+        _ => None,
+    }
+}
+
+/// A date's end, or that of the time behind it.
+fn with_clock(text: Text<'_>, date: usize) -> Option<usize> {
+    let start = match text.at(date) {
+        b'T' | b't' | b' ' | b'_' | b':' => date + 1,
+        b',' if text.at(date + 1) == b' ' => date + 2,
+        _ => return text.bounded(date),
+    };
+    clock(text, start).or_else(|| text.bounded(date))
+}
+
+/// `23:30`, `23:30:50`, `23:30:50.123456789`, with a zone.
+fn clock(text: Text<'_>, at: usize) -> Option<usize> {
+    let hours = text.digits(at, 1, 2)?;
+    let minutes = text.digits(text.byte(hours, b':')?, 2, 2)?;
+    let end = match text.byte(minutes, b':').and_then(|seconds| text.digits(seconds, 2, 2)) {
+        Some(seconds) if matches!(text.at(seconds), b'.' | b',') && is_digit(text.at(seconds + 1)) => {
+            text.skip(seconds + 1, is_digit)
+        }
+        Some(seconds) => seconds,
+        None if hours - at == 2 => minutes,
+        None => return None,
+    };
+    let end = zone(text, end);
+    // Six groups of two are a hardware address.
+    (text.at(end) != b':' || !text.at(end + 1).is_ascii_hexdigit()).then_some(end).and_then(|end| text.bounded(end))
+}
+
+/// `20260104T233050Z`, `20260104T233050.123+0100`.
+fn compact(text: Text<'_>, at: usize) -> Option<usize> {
+    let start = text.byte(text.digits(at, 8, 8)?, b'T')?;
+    let mut end = text.digits(start, 4, 6)?;
+    if text.at(end) == b'.' && is_digit(text.at(end + 1)) {
+        end = text.skip(end + 1, is_digit);
+    }
+    text.bounded(zone(text, end))
+}
+
+/// The end of the zone (or of AM, PM) that starts here, or `at`.
+fn zone(text: Text<'_>, at: usize) -> usize {
+    let start = if text.at(at) == b' ' { at + 1 } else { at };
+    let end = match text.at(start) {
+        b'+' | b'-' => text.digits(start + 1, 2, 2).map(|hours| {
+            let minutes = text.byte(hours, b':').and_then(|minutes| text.digits(minutes, 2, 2));
+            minutes.unwrap_or(hours)
+        }),
+        _ => None,
+    };
+    let end = end.or_else(|| if matches!(text.at(start), b'+' | b'-') { text.digits(start + 1, 4, 4) } else { None });
+    let end = end.or_else(|| {
+        let end = text.skip_most(start, 5, is_alpha);
+        let name = text.slice(start, end);
+        let is_zone = is_in(name, names::ZONES) || is_in(name, &["am", "pm"]);
+        is_zone.then_some(end).and_then(|end| text.bounded(end))
+    });
+    let Some(end) = end else { return at };
+    // jiff and java.time add the name of the place.
+    if text.at(end) == b'[' {
+        let place = text.skip_most(end + 1, 40, |byte| is_alpha(byte) || matches!(byte, b'/' | b'_' | b'-'));
+        return text.byte(place, b']').unwrap_or(end);
+    }
+    end
+}
+
+/// `Sun, 04 Jan 2026 23:30:50 +0000`, `Sun Jan 4 23:30:50 2026`.
+fn weekday(text: Text<'_>, at: usize) -> Option<usize> {
+    let end = calendar_word(text, at, names::WEEKDAYS)?;
+    let end = if text.at(end) == b',' { end + 1 } else { end };
+    let start = text.byte(end, b' ')?;
+    month_first(text, start).or_else(|| with_clock(text, date(text, start)?))
+}
+
+/// `Jan 4 23:30:50`, `Jan 4 23:30:50 2026`, `January 4, 2026 11:30 PM`, `Jan 4`.
+fn month_first(text: Text<'_>, at: usize) -> Option<usize> {
+    let day = text.digits(text.byte(month(text, at)?, b' ')?, 1, 2)?;
+    let next = if text.at(day) == b',' { day + 1 } else { day };
+    if let Some(year) = text.byte(next, b' ').and_then(|year| text.digits(year, 4, 4)) {
+        return with_clock(text, year);
+    }
+    match text.byte(day, b' ').and_then(|start| clock(text, start)) {
+        Some(end) => {
+            let year =
+                text.byte(end, b' ').filter(|year| text.starts_with(*year, "19") || text.starts_with(*year, "20"));
+            Some(year.and_then(|year| text.digits(year, 4, 4)).unwrap_or(end))
+        }
+        // `May 5` and `March 5` can be a verb and its object, but then the number varies as well.
+        None => text.bounded(day),
+    }
+}
+
+fn month(text: Text<'_>, at: usize) -> Option<usize> {
+    calendar_word(text, at, names::MONTHS)
+}
+
+fn calendar_word(text: Text<'_>, at: usize, list: &[&str]) -> Option<usize> {
+    let end = text.skip_most(at, 10, is_alpha);
+    let word = text.slice(at, end);
+    let known = list.iter().any(|full| {
+        let full = full.as_bytes();
+        word.eq_ignore_ascii_case(full) || full.get(..3).is_some_and(|short| word.eq_ignore_ascii_case(short))
+    });
+    known.then_some(end)
+}

@@ -215,7 +215,8 @@ fn type_name_of_debug(debug: &str) -> String {
     let (name, rest) = debug.split_at(end);
     let is_type = name.rsplit("::").next().is_some_and(|last| last.starts_with(|c: char| c.is_ascii_uppercase()))
         && (rest.is_empty() || rest.starts_with([' ', '(']) && rest.trim_start().starts_with(['{', '(']));
-    if is_type { name.to_owned() } else { String::new() }
+    // `Error` alone, without a path, says no more than that there was one.
+    if is_type && name != "Error" { name.to_owned() } else { String::new() }
 }
 
 /// Formats foreign code within `max` bytes. A formatter that goes on after that is refused, one that panics is noted.
@@ -261,6 +262,7 @@ mod tests {
             ("reqwest::Error { kind: Request }", "reqwest::Error"),
             ("RecvError(())", "RecvError"),
             ("NotFound", "NotFound"),
+            ("Error(\"expected value\", line: 1, column: 1)", ""),
             ("Connection refused (os error 111)", ""),
             ("invalid digit found in string", ""),
             ("", ""),

@@ -6,7 +6,7 @@ use tracing::Level;
 
 use crate::{
     capture::Report,
-    event::{IssueEvent, Severity, truncate_chars},
+    event::{IssueEvent, Severity, error_kind, truncate_chars},
     fingerprint::{Fingerprint, Identity},
 };
 
@@ -29,7 +29,7 @@ pub(crate) fn categorise(mut report: Report, origin: &Origin) -> (Fingerprint, I
         .unwrap_or_else(|| severity_of(report.level));
     let component = component_of(&mut report);
     let title = title_of(&report);
-    let kind = report.error.first().map(|link| link.kind.clone()).unwrap_or_default();
+    let kind = error_kind(&report.error).to_owned();
 
     let identity = Identity {
         project: &origin.project,

@@ -186,6 +186,11 @@ pub struct ErrorLink {
     pub message: String,
 }
 
+/// The type of an error: the outermost one of its chain that is known, since wrappers such as anyhow's hide theirs.
+pub fn error_kind(chain: &[ErrorLink]) -> &str {
+    chain.iter().map(|link| link.kind.as_str()).find(|kind| !kind.is_empty()).unwrap_or_default()
+}
+
 /// One span that enclosed the error.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct SpanRecord {

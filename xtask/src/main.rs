@@ -1,1 +1,73 @@
-fn main() {}
+//! Every command that a person or CI types. `cargo xtask` lists them; `cargo demo` is short for `cargo xtask demo`.
+//! Standard library only, so that the first command of a fresh clone compiles in a second.
+
+mod demo;
+mod run;
+mod test;
+mod tidy;
+
+use std::process::ExitCode;
+
+use run::{Outcome, cargo, cargo_with, script};
+
+/// Name, what it does, and the function that does it with the arguments that follow.
+type Task = (&'static str, &'static str, fn(&[String]) -> Outcome);
+
+const TASKS: [Task; 9] = [
+    (
+        "demo",
+        "start a server and an example that reports into it; prints the address to open (needs only Rust)",
+        demo::run,
+    ),
+    ("test", "set up the real services, then run every test: Rust, and the dashboard in a browser", test::all),
+    ("browser", "only the tests in a browser, on what is built", test::browser),
+    ("services", "up [--install], down, status, env: real Kafka, Redis and Firestore on loopback", services),
+    ("lint", "formatting, dependency rules, clippy, documentation", lint),
+    ("tidy", "only the dependency rules, each with its positive control", tidy::run),
+    ("bench", "what does an error! cost the caller? Beside sentry and OpenTelemetry", bench),
+    ("screenshots", "take the pictures in docs/screenshots again", test::screenshots),
+    ("ci", "all that CI runs: lint, test, and the demo until its first error is on the dashboard", ci),
+];
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let task = arguments.first().and_then(|name| TASKS.iter().find(|task| task.0 == name));
+    let Some((name, _, function)) = task else {
+        run::say("Usage: cargo xtask <task> [arguments]\n");
+        TASKS.iter().for_each(|(name, help, _)| run::say(&format!("  {name:<12} {help}")));
+        let is_asking = arguments.is_empty() || arguments[0] == "help" || arguments[0] == "--help";
+        return if is_asking { ExitCode::SUCCESS } else { ExitCode::from(2) };
+    };
+    match function(&arguments[1..]) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(reason) => {
+            run::say(&format!("\ncargo xtask {name}: {reason}"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn services(arguments: &[String]) -> Outcome {
+    script("scripts/services", arguments)
+}
+
+fn lint(_: &[String]) -> Outcome {
+    cargo(&["fmt", "--all", "--check"])?;
+    tidy::run(&[])?;
+    cargo(&["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"])?;
+    // Features only add code: each crate stands with the least of them too.
+    cargo(&["clippy", "-p", "tracing-issues", "--no-default-features", "--lib", "--", "-D", "warnings"])?;
+    let strict = [("RUSTDOCFLAGS".to_owned(), "-D warnings".to_owned())];
+    cargo_with(&["doc", "--no-deps", "--lib", "-p", "tracing-issues", "-p", "issuetracker-server"], &strict)
+}
+
+fn bench(arguments: &[String]) -> Outcome {
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    cargo(&[&["bench", "-p", "benches", "--bench", "caller_cost", "--"], arguments.as_slice()].concat())
+}
+
+fn ci(_: &[String]) -> Outcome {
+    lint(&[])?;
+    test::all(&[])?;
+    demo::run(&["--smoke".to_owned()])
+}

@@ -322,7 +322,7 @@ fn issue_of(occurrence: &Occurrence) -> Issue {
         service: occurrence.service.clone(),
         environment: occurrence.environment.clone(),
         release: occurrence.release.clone(),
-        error_kind: details.error.first().map(|link| link.kind.clone()).unwrap_or_default(),
+        error_kind: tracing_issues::event::error_kind(&details.error).to_owned(),
         location: location.unwrap_or_default(),
         fingerprint: occurrence.fingerprint,
         grouping_version: tracing_issues::fingerprint::VERSION,

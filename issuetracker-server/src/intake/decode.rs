@@ -5,7 +5,7 @@ use jiff::{SignedDuration, Timestamp, civil::DateTime, tz::TimeZone};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 use tracing_issues::{
-    event::{Breadcrumb, ErrorLink, Location, MAX_TITLE_CHARS, Op, SpanRecord, truncate_chars},
+    event::{Breadcrumb, ErrorLink, Location, MAX_TITLE_CHARS, Op, SpanRecord, error_kind, truncate_chars},
     fingerprint::Identity,
 };
 use uuid::Uuid;
@@ -127,7 +127,7 @@ pub fn decode(bytes: &[u8], place: Place<'_>, now: Timestamp) -> Result<Occurren
         project: &project,
         service: &service,
         component: &component,
-        kind: error.first().map_or("", |link| &link.kind),
+        kind: error_kind(&error),
         message: &title,
         root_cause: error.last().map_or("", |link| &link.message),
         module: location.as_ref().map_or("", |location| &location.module),

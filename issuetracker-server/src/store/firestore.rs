@@ -1,1 +1,0 @@
-//! Firestore, in production the single source of truth.

@@ -1,0 +1,199 @@
+//! Batches of occurrences: load, fold, and one commit that fails if anything that it builds on has changed.
+//!
+//! An event is known by its activity, which has its id. The first attempt does not look for these: it creates them on the
+//! condition that they do not exist, so usual traffic costs no reads for them. Only if that commit is refused, because an
+//! event came twice or somebody wrote the same issue, are they read, and the batch is folded again without the known ones.
+//! An unknown outcome (a time-out) is therefore safe to repeat.
+
+use std::collections::{BTreeSet, HashMap, HashSet};
+
+use firestore::gcloud_sdk::{
+    google::firestore::v1::{Document, Write},
+    prost::Message,
+};
+use jiff::tz::TimeZone;
+
+use super::{
+    FirestoreStore,
+    client::Refused,
+    document,
+    facets::{self, Facet},
+    unavailable,
+    write::{ATTEMPTS, create, pause, put, save},
+};
+use crate::{
+    domain::{ActivityKind, Effect, IssueId, Occurrence, fold},
+    store::{Batch, StoreError, Stored, Watermark, by_issue},
+};
+
+/// The most occurrences of one commit. Each makes one to four writes.
+const MAX_OCCURRENCES: usize = 500;
+
+/// The most bytes of one commit. Firestore takes 10 MiB, index entries included.
+const MAX_BYTES: usize = 4 << 20;
+
+/// What is stored of the issues of a batch.
+struct Loaded {
+    /// Issues, daily comments and facets, by name.
+    documents: HashMap<String, Document>,
+    /// The names of activities that events made before; empty if they were not looked for.
+    activities: HashSet<String>,
+}
+
+/// A commit to be made, and what it means for each occurrence.
+struct Plan {
+    writes: Vec<Write>,
+    stored: Vec<Stored>,
+}
+
+impl FirestoreStore {
+    /// One commit, unless the batch is larger than Firestore takes: then one after another, and the watermark goes with
+    /// the last. If one in between fails, the caller has an error and an old watermark: it repeats the whole batch, and
+    /// what was committed is known by its event ids.
+    pub(super) async fn ingest_batch(&self, batch: &Batch) -> Result<Vec<Stored>, StoreError> {
+        let mut stored = Vec::with_capacity(batch.occurrences.len());
+        let mut parts: Vec<&[Occurrence]> = batch.occurrences.chunks(MAX_OCCURRENCES).rev().collect();
+        if parts.is_empty() {
+            parts.push(&[]);
+        }
+        while let Some(part) = parts.pop() {
+            let watermark = batch.watermark.as_ref().filter(|_| parts.is_empty());
+            match self.commit_part(part, watermark).await? {
+                Some(of_part) => stored.extend(of_part),
+                None => {
+                    let (first, second) = part.split_at(part.len() / 2);
+                    parts.extend([second, first]);
+                }
+            }
+        }
+        Ok(stored)
+    }
+
+    /// `None` if the commit would be too large, and can be divided.
+    async fn commit_part(
+        &self,
+        part: &[Occurrence],
+        watermark: Option<&Watermark>,
+    ) -> Result<Option<Vec<Stored>>, StoreError> {
+        let facets = self.facets.unseen(part);
+        for attempt in 0..ATTEMPTS {
+            pause(attempt).await;
+            let loaded = self.load(part, &facets, attempt > 0).await?;
+            let Plan { mut writes, stored } = self.plan(part, &loaded)?;
+            let facets_name = self.paths().facets();
+            writes.extend(facets::addition(facets_name.clone(), loaded.documents.get(&facets_name), &facets)?);
+            // No precondition: of two consumers the later one stands, as in the embedded store. A place that is too
+            // early only makes somebody read again what is known by its event ids.
+            writes.extend(watermark.map(|watermark| {
+                put(
+                    self.paths().watermark(&watermark.topic, watermark.partition),
+                    document::watermark_fields(watermark),
+                )
+            }));
+            if part.len() > 1 && writes.iter().map(Message::encoded_len).sum::<usize>() > MAX_BYTES {
+                return Ok(None);
+            }
+            let committed = if writes.is_empty() { Ok(()) } else { self.client.commit(writes).await };
+            match committed {
+                Ok(()) => {
+                    self.facets.remember(facets);
+                    return Ok(Some(stored));
+                }
+                Err(Refused::Stale) => (),
+                Err(Refused::Unavailable(error)) => return Err(error),
+            }
+        }
+        Err(unavailable("others kept changing the same issues"))
+    }
+
+    async fn load(
+        &self,
+        part: &[Occurrence],
+        facets: &BTreeSet<Facet>,
+        with_activities: bool,
+    ) -> Result<Loaded, StoreError> {
+        let paths = self.paths();
+        let issues: BTreeSet<&IssueId> = part.iter().map(|occurrence| &occurrence.issue_id).collect();
+        let recurrences: BTreeSet<String> = part
+            .iter()
+            .filter(|occurrence| occurrence.effect == Effect::Occurred)
+            .map(|occurrence| paths.comment(&occurrence.issue_id, &recurrence_id(occurrence)))
+            .collect();
+        let mut names: Vec<String> = issues.into_iter().map(|id| paths.issue(id.as_str())).collect();
+        names.extend(recurrences);
+        names.extend((!facets.is_empty()).then(|| paths.facets()));
+        let activities: BTreeSet<String> =
+            part.iter().filter(|_| with_activities).map(|occurrence| self.activity_of(occurrence)).collect();
+        let (documents, activities) = tokio::try_join!(
+            self.client.get(names, None),
+            // One field, since only their being there matters.
+            self.client.get(activities.into_iter().collect(), Some("type")),
+        )?;
+        Ok(Loaded { documents, activities: activities.into_keys().collect() })
+    }
+
+    fn plan(&self, part: &[Occurrence], loaded: &Loaded) -> Result<Plan, StoreError> {
+        let mut plan = Plan { writes: Vec::new(), stored: vec![Stored::Duplicate; part.len()] };
+        for (id, indexes) in by_issue(part) {
+            let mut in_batch = HashSet::new();
+            let is_fresh = |index: &usize| {
+                let occurrence = &part[*index];
+                in_batch.insert(occurrence.event_id) && !loaded.activities.contains(&self.activity_of(occurrence))
+            };
+            let fresh: Vec<usize> = indexes.into_iter().filter(is_fresh).collect();
+            if fresh.is_empty() {
+                continue;
+            }
+            let before = loaded.documents.get(&self.paths().issue(id.as_str()));
+            let existing = before.map(|document| document::read(document, document::issue)).transpose()?;
+            let occurrences: Vec<&Occurrence> = fresh.iter().map(|index| &part[*index]).collect();
+            let Some(folded) = fold::fold(existing, &occurrences) else { continue };
+            let stored = Stored::New { created: folded.is_created, regressed: folded.is_regressed };
+            for index in fresh {
+                plan.stored[index] = stored;
+            }
+            self.add_writes(&mut plan.writes, before, folded, &loaded.documents)?;
+        }
+        Ok(plan)
+    }
+
+    fn add_writes(
+        &self,
+        writes: &mut Vec<Write>,
+        before: Option<&Document>,
+        folded: fold::Folded,
+        documents: &HashMap<String, Document>,
+    ) -> Result<(), StoreError> {
+        let (paths, mut issue) = (self.paths(), folded.issue);
+        for (comment_id, recurrence) in &folded.recurrences {
+            let name = paths.comment(&issue.id, comment_id);
+            let before = documents.get(&name);
+            let told = before.map(|document| document::read(document, document::comment)).transpose()?;
+            issue.comments += u64::from(told.is_none());
+            let comment = recurrence.apply(comment_id, told.as_ref());
+            writes.push(save(name, before, document::comment_fields(&comment)));
+        }
+        for comment in &folded.comments {
+            writes.push(create(paths.comment(&issue.id, &comment.id), document::comment_fields(comment)));
+        }
+        for activity in &folded.activities {
+            let (name, fields) = (paths.activity(&issue.id, &activity.id), document::activity_fields(activity));
+            // Those two have ids of their own and may be there; all others have an event's, which must be new.
+            let may_exist = activity.id == fold::CREATED_ID || activity.kind == ActivityKind::Regressed;
+            writes.push(if may_exist { put(name, fields) } else { create(name, fields) });
+        }
+        writes.push(save(paths.issue(issue.id.as_str()), before, document::issue_fields(&issue)));
+        Ok(())
+    }
+
+    /// The name of the activity by which an event is known.
+    fn activity_of(&self, occurrence: &Occurrence) -> String {
+        self.paths().activity(&occurrence.issue_id, &occurrence.event_id.to_string())
+    }
+}
+
+/// The key under which [`fold`] will ask for the daily comment. Were it another, its creation would be refused.
+fn recurrence_id(occurrence: &Occurrence) -> String {
+    let day = occurrence.last_at.to_zoned(TimeZone::UTC).date().to_string();
+    fold::recurrence_id(&day, &occurrence.reporter_id)
+}

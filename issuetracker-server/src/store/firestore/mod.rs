@@ -1,0 +1,159 @@
+//! Firestore, in production the single source of truth. Nothing outside this folder names the `firestore` crate.
+//!
+//! ```text
+//! issues/{issue_id}                       every field of an issue, by the names of docs and API
+//! issues/{issue_id}/activities/{id}       type, user_id, timestamp, details (JSON as a string); id: the event's
+//! issues/{issue_id}/comments/{id}         content, author_id, created_at, edited_at, recurrences
+//! offsets/{topic}-{partition}             how far a partition is in the store
+//! facets/issues                           the services and environments to choose from
+//! ```
+//!
+//! **Times are Firestore timestamps**, not integers: the console shows them as dates, other tools can query them, they
+//! are exact to the microsecond (as is the embedded store) and ordered, so cursors work. Integers would only be needed
+//! for `maximum` and `minimum` transforms, and nothing here is transformed: whatever an occurrence does is decided by
+//! `domain::fold`, so a batch is loaded, folded and committed on the condition that nothing it was built on has changed
+//! (`ingest`). Of a known issue only changed fields are sent.
+//!
+//! **Lists** are ordered by Firestore, newest first, and filtered by it; `firestore.indexes.json` has an index for each
+//! filter with each order, which Firestore merges for several filters, and takes fields that nobody filters by out of its
+//! automatic indexes. Ties are by id, descending. **Text search** has no index: until there is a local projection it
+//! looks at 1,000 issues of the filtered list in one call, from the cursor on, and tells where it stopped (`search`,
+//! `read`). A document that does not decode is an error, never skipped.
+
+mod client;
+mod document;
+mod facets;
+mod ingest;
+mod path;
+mod query;
+mod read;
+mod search;
+#[cfg(test)]
+mod tests;
+mod value;
+mod write;
+
+use std::path::PathBuf;
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+
+use self::{client::Client, client::Refused, facets::Facets, path::Paths};
+use super::{Batch, BoxError, Cursor, IssueQuery, IssueStore, Overview, Page, StoreError, Stored, Watermark};
+use crate::domain::{Activity, ActivityKind, Comment, Issue, IssueChange, IssueId};
+
+/// Which database, and as whom.
+#[derive(Debug, Clone)]
+pub struct FirestoreConfig {
+    /// The Google Cloud project.
+    pub project_id: String,
+    /// The key file of a service account; without one, the application default credentials.
+    pub credentials: Option<PathBuf>,
+    /// The database of the project; without one, `(default)`.
+    pub database_id: Option<String>,
+}
+
+/// The store in a Firestore database.
+pub struct FirestoreStore {
+    client: Client,
+    facets: Facets,
+}
+
+impl FirestoreStore {
+    /// A store that connects at its first use, and again until that succeeds: a server can start, and stay up, while
+    /// Firestore cannot be reached. Until then its methods return [`StoreError::Unavailable`].
+    ///
+    /// `FIRESTORE_EMULATOR_HOST` changes nothing here.
+    ///
+    /// # Errors
+    /// If the key file cannot be read: that is no outage, and waiting would not help.
+    pub async fn connect(config: FirestoreConfig) -> Result<Self, StoreError> {
+        Ok(Self { client: Client::google(config)?, facets: Facets::default() })
+    }
+
+    /// A store in the emulator at `address`, for development and tests; connects as [`connect`](Self::connect) does.
+    ///
+    /// # Errors
+    /// If `address` cannot be one.
+    pub async fn connect_emulator(project: &str, address: &str) -> Result<Self, StoreError> {
+        Ok(Self { client: Client::emulator(project, address)?, facets: Facets::default() })
+    }
+
+    fn paths(&self) -> Paths<'_> {
+        Paths(self.client.documents_path())
+    }
+}
+
+#[async_trait]
+impl IssueStore for FirestoreStore {
+    async fn ingest(&self, batch: &Batch) -> Result<Vec<Stored>, StoreError> {
+        self.ingest_batch(batch).await
+    }
+
+    async fn watermark(&self, topic: &str, partition: i32) -> Result<Option<Watermark>, StoreError> {
+        self.read_watermark(topic, partition).await
+    }
+
+    async fn issue(&self, id: &IssueId) -> Result<Option<Issue>, StoreError> {
+        self.one(self.paths().issue(id.as_str()), document::issue).await
+    }
+
+    async fn issues(&self, query: &IssueQuery) -> Result<Page<Issue>, StoreError> {
+        self.list_issues(query).await
+    }
+
+    async fn overview(&self, query: &IssueQuery) -> Result<Overview, StoreError> {
+        self.count_issues(query).await
+    }
+
+    async fn change(
+        &self,
+        id: &IssueId,
+        change: &IssueChange,
+        user_id: &str,
+        now: Timestamp,
+        if_version: Option<u64>,
+    ) -> Result<Issue, StoreError> {
+        self.change_issue(id, change, user_id, now, if_version).await
+    }
+
+    async fn add_comment(
+        &self,
+        id: &IssueId,
+        comment_id: &str,
+        content: &str,
+        author_id: &str,
+        now: Timestamp,
+    ) -> Result<Comment, StoreError> {
+        self.comment_on_issue(id, comment_id, content, author_id, now).await
+    }
+
+    async fn comments(&self, id: &IssueId, after: Option<&Cursor>, limit: usize) -> Result<Page<Comment>, StoreError> {
+        self.list_comments(id, after, limit).await
+    }
+
+    async fn activities(
+        &self,
+        id: &IssueId,
+        kind: Option<ActivityKind>,
+        after: Option<&Cursor>,
+        limit: usize,
+    ) -> Result<Page<Activity>, StoreError> {
+        self.list_activities(id, kind, after, limit).await
+    }
+
+    /// Reads and deletes a document that does not exist: both rights are needed, and nothing is left behind.
+    async fn check(&self) -> Result<(), StoreError> {
+        let nothing = self.paths().nothing();
+        self.client.get(vec![nothing.clone()], None).await?;
+        match self.client.commit(vec![write::delete(nothing)]).await {
+            // Somebody else checks at the same moment: it can be written.
+            Ok(()) | Err(Refused::Stale) => Ok(()),
+            Err(Refused::Unavailable(error)) => Err(error),
+        }
+    }
+}
+
+fn unavailable(error: impl Into<BoxError>) -> StoreError {
+    StoreError::Unavailable(error.into())
+}

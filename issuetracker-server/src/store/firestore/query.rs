@@ -1,0 +1,276 @@
+//! What the store asks Firestore for: filters, orders and places as structured queries. Every query made here is served
+//! by an index of `firestore.indexes.json`; the emulator has none and would not notice, so a test below does.
+
+use firestore::gcloud_sdk::google::firestore::v1::{
+    ArrayValue, Cursor as Place, StructuredQuery, Value,
+    structured_query::{
+        CollectionSelector, CompositeFilter, Direction, FieldFilter, FieldReference, Filter, Order, UnaryFilter,
+        composite_filter, field_filter::Operator, filter::FilterType, unary_filter,
+    },
+    value::ValueType,
+};
+
+use super::{
+    path::{ACTIVITIES, COMMENTS, ISSUES},
+    value::{integer, microseconds, reference, text},
+};
+use crate::{
+    domain::{ActivityKind, IssueType, Priority, Severity, Status},
+    store::{Cursor, IssueQuery, Sort},
+};
+
+/// The document's own name as a field; ties are ordered by it, in the direction of the field before it, because that is
+/// what Firestore's own indexes hold.
+const NAME: &str = "__name__";
+
+/// The issues that pass the filters of `query`, with a status among `statuses` (any, if there are none).
+pub(super) fn issues(query: &IssueQuery, statuses: &[Status]) -> StructuredQuery {
+    let mut filters = Vec::new();
+    match statuses {
+        [] => (),
+        [status] => filters.push(equals("status", text(status.as_str()))),
+        several => filters.push(is_one_of("status", several.iter().map(|status| status.as_str()))),
+    }
+    let words = [
+        ("service", query.service.as_deref()),
+        ("environment", query.environment.as_deref()),
+        ("component", query.component.as_deref()),
+        ("severity", query.severity.map(Severity::as_str)),
+        ("priority", query.priority.map(Priority::as_str)),
+        ("type", query.issue_type.map(IssueType::as_str)),
+    ];
+    filters.extend(words.into_iter().filter_map(|(field, word)| Some(equals(field, text(word?)))));
+    match &query.assignee_id {
+        None => (),
+        Some(None) => filters.push(is_null("assignee_id")),
+        Some(Some(assignee)) => filters.push(equals("assignee_id", text(assignee))),
+    }
+    filters.extend(query.tag.as_deref().map(|tag| compare("tags", Operator::ArrayContains, text(tag))));
+    StructuredQuery { r#where: all_of(filters), ..everything(ISSUES) }
+}
+
+/// `issues` in the order of `query` and after its place; `name` makes the name of the issue there.
+pub(super) fn page_of_issues(query: &IssueQuery, limit: usize, name: impl FnOnce(&str) -> String) -> StructuredQuery {
+    let key = |key: i64| match query.sort {
+        Sort::LastSeen | Sort::FirstSeen => microseconds(key),
+        Sort::Occurrences => integer(key),
+    };
+    let after = query.after.as_ref().map(|after| (key(after.key), name(&after.id)));
+    page(issues(query, &query.statuses), query.sort.as_str(), Direction::Descending, after, limit)
+}
+
+/// The history of an issue, newest first.
+pub(super) fn page_of_activities(
+    kind: Option<ActivityKind>,
+    after: Option<&Cursor>,
+    limit: usize,
+    name: impl FnOnce(&str) -> String,
+) -> StructuredQuery {
+    let filter = match kind {
+        Some(kind) => equals("type", text(kind.as_str())),
+        // Not `type != occurrence`: that would walk over every occurrence to find the few others.
+        None => is_one_of("type", OTHER_THAN_OCCURRENCES.into_iter().map(ActivityKind::as_str)),
+    };
+    let history = StructuredQuery { r#where: Some(filter), ..everything(ACTIVITIES) };
+    page(history, "timestamp", Direction::Descending, after.map(|after| (microseconds(after.key), name(&after.id))), limit)
+}
+
+/// The comments on an issue, oldest first.
+pub(super) fn page_of_comments(
+    after: Option<&Cursor>,
+    limit: usize,
+    name: impl FnOnce(&str) -> String,
+) -> StructuredQuery {
+    let after = after.map(|after| (microseconds(after.key), name(&after.id)));
+    page(everything(COMMENTS), "created_at", Direction::Ascending, after, limit)
+}
+
+/// Every kind of activity but one.
+const OTHER_THAN_OCCURRENCES: [ActivityKind; 12] = [
+    ActivityKind::Created,
+    ActivityKind::StatusChanged,
+    ActivityKind::Assigned,
+    ActivityKind::PriorityChanged,
+    ActivityKind::Tagged,
+    ActivityKind::Commented,
+    ActivityKind::Merged,
+    ActivityKind::Split,
+    ActivityKind::Muted,
+    ActivityKind::Unmuted,
+    ActivityKind::Regressed,
+    ActivityKind::GroupingChanged,
+];
+
+/// One more than `limit`, which tells whether there is more.
+fn page(
+    query: StructuredQuery,
+    order_by: &str,
+    direction: Direction,
+    after: Option<(Value, String)>,
+    limit: usize,
+) -> StructuredQuery {
+    let by = |name: &str| Order { field: Some(field(name)), direction: direction.into() };
+    StructuredQuery {
+        order_by: vec![by(order_by), by(NAME)],
+        start_at: after.map(|(key, name)| Place { values: vec![key, reference(name)], before: false }),
+        limit: Some(i32::try_from(limit.saturating_add(1)).unwrap_or(i32::MAX)),
+        ..query
+    }
+}
+
+fn everything(collection: &str) -> StructuredQuery {
+    let from = CollectionSelector { collection_id: collection.to_owned(), all_descendants: false };
+    StructuredQuery { from: vec![from], ..StructuredQuery::default() }
+}
+
+fn all_of(filters: Vec<Filter>) -> Option<Filter> {
+    let all = CompositeFilter { op: composite_filter::Operator::And.into(), filters };
+    (!all.filters.is_empty()).then(|| filter(FilterType::CompositeFilter(all)))
+}
+
+fn equals(name: &str, value: Value) -> Filter {
+    compare(name, Operator::Equal, value)
+}
+
+fn is_one_of<'a>(name: &str, words: impl Iterator<Item = &'a str>) -> Filter {
+    let values = ArrayValue { values: words.map(text).collect() };
+    compare(name, Operator::In, Value { value_type: Some(ValueType::ArrayValue(values)) })
+}
+
+fn is_null(name: &str) -> Filter {
+    filter(FilterType::UnaryFilter(UnaryFilter {
+        op: unary_filter::Operator::IsNull.into(),
+        operand_type: Some(unary_filter::OperandType::Field(field(name))),
+    }))
+}
+
+fn compare(name: &str, op: Operator, value: Value) -> Filter {
+    filter(FilterType::FieldFilter(FieldFilter { field: Some(field(name)), op: op.into(), value: Some(value) }))
+}
+
+fn filter(filter_type: FilterType) -> Filter {
+    Filter { filter_type: Some(filter_type) }
+}
+
+fn field(name: &str) -> FieldReference {
+    FieldReference { field_path: name.to_owned() }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use serde_json::{Value as Json, json};
+
+    use super::*;
+
+    fn indexes() -> Json {
+        serde_json::from_str(include_str!("../../../../firestore.indexes.json")).unwrap()
+    }
+
+    /// The composite indexes of a collection group: the filtered field, and the one that orders.
+    fn composites(group: &str) -> BTreeSet<(String, String)> {
+        let indexes = indexes();
+        let of_group = indexes["indexes"].as_array().unwrap().iter().filter(|index| index["collectionGroup"] == group);
+        of_group
+            .map(|index| {
+                let fields = index["fields"].as_array().unwrap();
+                assert_eq!((fields.len(), &fields[1]["order"]), (2, &json!("DESCENDING")), "{index}");
+                let path = |at: usize| fields[at]["fieldPath"].as_str().unwrap().to_owned();
+                (path(0), path(1))
+            })
+            .collect()
+    }
+
+    /// What the automatic index of a field is replaced by; `None` if it is as it comes.
+    fn replaced(group: &str, field: &str) -> Option<Json> {
+        let indexes = indexes();
+        let overrides = indexes["fieldOverrides"].as_array().unwrap();
+        let of_field = |index: &&Json| index["collectionGroup"] == group && index["fieldPath"] == field;
+        overrides.iter().find(of_field).map(|index| index["indexes"].clone())
+    }
+
+    fn filtered_fields(query: &StructuredQuery) -> Vec<String> {
+        fn of(filter: &Filter) -> Vec<String> {
+            match filter.filter_type.as_ref().unwrap() {
+                FilterType::CompositeFilter(all) => all.filters.iter().flat_map(of).collect(),
+                FilterType::FieldFilter(one) => vec![one.field.clone().unwrap().field_path],
+                FilterType::UnaryFilter(UnaryFilter { operand_type: Some(operand), .. }) => {
+                    let unary_filter::OperandType::Field(field) = operand;
+                    vec![field.field_path.clone()]
+                }
+                FilterType::UnaryFilter(_) => Vec::new(),
+            }
+        }
+        query.r#where.as_ref().map(of).unwrap_or_default()
+    }
+
+    #[test]
+    fn every_filter_has_an_index_in_every_order() {
+        let query = IssueQuery {
+            words: Vec::new(),
+            statuses: vec![Status::Open, Status::InProgress],
+            service: Some("a".into()),
+            environment: Some("b".into()),
+            component: Some("c".into()),
+            severity: Some(Severity::Error),
+            priority: Some(Priority::High),
+            issue_type: Some(IssueType::Bug),
+            assignee_id: Some(None),
+            tag: Some("d".into()),
+            sort: Sort::LastSeen,
+            after: None,
+            limit: 10,
+        };
+        let composites = composites("issues");
+        let fields = filtered_fields(&issues(&query, &query.statuses));
+        assert_eq!(fields.len(), 9);
+        for field in fields {
+            assert_eq!(replaced("issues", &field), None, "{field} is counted by its automatic index");
+            for sort in Sort::ALL {
+                let order = sort.as_str();
+                assert!(composites.contains(&(field.clone(), order.to_owned())), "{field}, {order}");
+            }
+        }
+    }
+
+    #[test]
+    fn every_order_has_an_index_without_a_filter() {
+        for sort in Sort::ALL {
+            assert_eq!(replaced("issues", sort.as_str()).unwrap()[0]["order"], "DESCENDING");
+        }
+        assert_eq!(replaced("comments", "created_at").unwrap()[0]["order"], "ASCENDING");
+        assert_eq!(composites("activities"), BTreeSet::from([("type".to_owned(), "timestamp".to_owned())]));
+    }
+
+    #[test]
+    fn what_only_grows_and_orders_nothing_has_no_index() {
+        // An index over values in ascending order takes about 500 writes a second.
+        for (group, field) in [("issues", "created_at"), ("issues", "updated_at"), ("activities", "timestamp")] {
+            assert_eq!(replaced(group, field), Some(json!([])), "{group}.{field}");
+        }
+    }
+
+    #[test]
+    fn every_kind_but_occurrences_is_in_the_history() {
+        // Exhaustive, so that a new kind is noticed here.
+        let is_listed = |kind: ActivityKind| match kind {
+            ActivityKind::Occurrence => false,
+            ActivityKind::Created
+            | ActivityKind::StatusChanged
+            | ActivityKind::Assigned
+            | ActivityKind::PriorityChanged
+            | ActivityKind::Tagged
+            | ActivityKind::Commented
+            | ActivityKind::Merged
+            | ActivityKind::Split
+            | ActivityKind::Muted
+            | ActivityKind::Unmuted
+            | ActivityKind::Regressed
+            | ActivityKind::GroupingChanged => true,
+        };
+        let words: BTreeSet<&str> = OTHER_THAN_OCCURRENCES.iter().map(|kind| kind.as_str()).collect();
+        assert!(OTHER_THAN_OCCURRENCES.into_iter().all(is_listed));
+        assert_eq!(words.len(), 12);
+    }
+}

@@ -1,0 +1,141 @@
+//! Writes of a commit, and a person's change: read, apply, commit on the condition that nobody was faster.
+
+use std::time::Duration;
+
+use firestore::gcloud_sdk::google::firestore::v1::{
+    Document, DocumentMask, Precondition, Write, precondition::ConditionType, write::Operation,
+};
+use jiff::Timestamp;
+
+use super::{FirestoreStore, client::Refused, document, value::Fields};
+use crate::{
+    domain::{Activity, Comment, Issue, IssueChange, IssueId, fold},
+    store::StoreError,
+};
+
+/// How often a commit is built anew before its caller is told.
+pub(super) const ATTEMPTS: u32 = 6;
+
+impl FirestoreStore {
+    pub(super) async fn change_issue(
+        &self,
+        id: &IssueId,
+        change: &IssueChange,
+        user_id: &str,
+        now: Timestamp,
+        if_version: Option<u64>,
+    ) -> Result<Issue, StoreError> {
+        for attempt in 0..ATTEMPTS {
+            pause(attempt).await;
+            let name = self.paths().issue(id.as_str());
+            let found = self.client.get(vec![name.clone()], None).await?;
+            let before = found.get(&name).ok_or(StoreError::NotFound)?;
+            let mut issue = document::read(before, document::issue)?;
+            if if_version.is_some_and(|version| version != issue.version) {
+                return Err(StoreError::Conflict);
+            }
+            let activities = fold::change(&mut issue, change, user_id, now);
+            if activities.is_empty() {
+                return Ok(issue);
+            }
+            let mut writes = vec![update(before, document::issue_fields(&issue))];
+            writes.extend(activities.iter().map(|activity| self.put_activity(id, activity)));
+            match self.client.commit(writes).await {
+                Ok(()) => return Ok(issue),
+                Err(Refused::Stale) => (),
+                Err(Refused::Unavailable(error)) => return Err(error),
+            }
+        }
+        Err(StoreError::Conflict)
+    }
+
+    pub(super) async fn comment_on_issue(
+        &self,
+        id: &IssueId,
+        comment_id: &str,
+        content: &str,
+        author_id: &str,
+        now: Timestamp,
+    ) -> Result<Comment, StoreError> {
+        for attempt in 0..ATTEMPTS {
+            pause(attempt).await;
+            let (issue_name, comment_name) = (self.paths().issue(id.as_str()), self.paths().comment(id, comment_id));
+            let found = self.client.get(vec![issue_name.clone(), comment_name.clone()], None).await?;
+            let before = found.get(&issue_name).ok_or(StoreError::NotFound)?;
+            if let Some(comment) = found.get(&comment_name) {
+                return document::read(comment, document::comment);
+            }
+            let mut issue = document::read(before, document::issue)?;
+            let (comment, activity) = fold::comment(&mut issue, comment_id, content, author_id, now);
+            let writes = vec![
+                update(before, document::issue_fields(&issue)),
+                create(comment_name, document::comment_fields(&comment)),
+                self.put_activity(id, &activity),
+            ];
+            match self.client.commit(writes).await {
+                Ok(()) => return Ok(comment),
+                Err(Refused::Stale) => (),
+                Err(Refused::Unavailable(error)) => return Err(error),
+            }
+        }
+        Err(StoreError::Conflict)
+    }
+
+    fn put_activity(&self, id: &IssueId, activity: &Activity) -> Write {
+        put(self.paths().activity(id, &activity.id), document::activity_fields(activity))
+    }
+}
+
+/// Waits before another attempt, each time longer; concurrent callers fall out of step by the clock's last digits.
+pub(super) async fn pause(attempt: u32) {
+    if attempt > 0 {
+        let most = 10_u64 << attempt;
+        let nanos = u64::from(Timestamp::now().subsec_nanosecond().unsigned_abs());
+        tokio::time::sleep(Duration::from_millis(most / 2 + nanos % (most / 2))).await;
+    }
+}
+
+/// A document that was read, or looked for in vain.
+pub(super) fn save(name: String, before: Option<&Document>, fields: Fields) -> Write {
+    match before {
+        Some(before) => update(before, fields),
+        None => create(name, fields),
+    }
+}
+
+/// A document that must not be there yet.
+pub(super) fn create(name: String, fields: Fields) -> Write {
+    Write { current_document: Some(precondition(ConditionType::Exists(false))), ..put(name, fields) }
+}
+
+/// A known document's fields that are others now, on the condition that it is as it was read. What a later version of
+/// this server added to it stays.
+fn update(before: &Document, mut fields: Fields) -> Write {
+    fields.retain(|field, value| before.fields.get(field) != Some(value));
+    let mask = DocumentMask { field_paths: fields.keys().cloned().collect() };
+    // Firestore always tells the time; if it ever did not, this fails rather than overwrites.
+    let as_read = ConditionType::UpdateTime(before.update_time.unwrap_or_default());
+    Write {
+        update_mask: Some(mask),
+        current_document: Some(precondition(as_read)),
+        ..put(before.name.clone(), fields)
+    }
+}
+
+/// A document whole, whatever is there.
+///
+/// All that is beneath an issue may be written so: it is only ever written together with its issue, whose own
+/// precondition fails if anybody else was there.
+pub(super) fn put(name: String, fields: Fields) -> Write {
+    let document = Document { name, fields, ..Document::default() };
+    Write { operation: Some(Operation::Update(document)), ..Write::default() }
+}
+
+/// Deletes what may be there.
+pub(super) fn delete(name: String) -> Write {
+    Write { operation: Some(Operation::Delete(name)), ..Write::default() }
+}
+
+fn precondition(condition: ConditionType) -> Precondition {
+    Precondition { condition_type: Some(condition) }
+}

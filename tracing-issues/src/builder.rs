@@ -25,7 +25,7 @@ pub const DEFAULT_TOPIC: &str = "alphafusion.issues";
 const WINDOWS: usize = 4_096;
 
 /// Why a configuration cannot be used. The text names the setting and says what to do.
-#[derive(Debug, thiserror::Error)]
+#[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum ConfigError {
     /// A setting has a value that cannot be used.
@@ -47,6 +47,13 @@ pub enum ConfigError {
     /// The operating system refused a thread.
     #[error("the worker thread cannot be started: {0}")]
     Thread(#[from] io::Error),
+}
+
+/// The same text: a `main` that returns the error prints it by `Debug`.
+impl fmt::Debug for ConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
 }
 
 /// Starts from the environment: the two lines that a service needs.

@@ -3,16 +3,17 @@
 //! It decides nothing: what the report means is worked out on the worker, in [`categorise`](crate::categorise).
 
 use std::{
-    borrow::Cow,
     error::Error,
     fmt::{self, Write as _},
     panic::{AssertUnwindSafe, catch_unwind},
+    sync::Arc,
+    thread::{self, Thread},
 };
 
 use jiff::Timestamp;
-use serde_json::{Map, Value};
+use serde_json::Value;
 use tracing::{
-    Event, Level,
+    Event, Metadata,
     field::{Field, Visit},
 };
 use tracing_log::NormalizeEvent;
@@ -21,7 +22,7 @@ use tracing_subscriber::{
     registry::{LookupSpan, SpanRef},
 };
 
-use crate::event::{ErrorLink, Location, SpanRecord};
+use crate::event::ErrorLink;
 
 /// The most bytes kept of one value; the rest is never even formatted.
 pub(crate) const MAX_VALUE_BYTES: usize = 8 * 1024;
@@ -32,20 +33,40 @@ const MAX_SPANS: usize = 32;
 /// The most links kept of one error chain.
 const MAX_CHAIN: usize = 32;
 
-/// One error as capture took it, in process.
+/// Recorded fields in the order they were recorded, each name once.
+pub(crate) type Fields = Vec<(&'static str, Value)>;
+
+/// One error as capture took it, in process. What can be looked up later is kept as it is, not as text: that is the
+/// worker's to write out.
 #[derive(Debug)]
 pub(crate) struct Report {
     pub(crate) at: Timestamp,
-    pub(crate) level: Level,
-    pub(crate) target: Cow<'static, str>,
-    pub(crate) location: Option<Location>,
+    pub(crate) metadata: &'static Metadata<'static>,
+    /// Where a record of the `log` crate says it comes from; all of them share one `metadata`.
+    pub(crate) log_origin: Option<Box<LogOrigin>>,
     pub(crate) message: String,
     /// The chain of the first field that holds an error, outermost first.
     pub(crate) error: Vec<ErrorLink>,
-    pub(crate) fields: Map<String, Value>,
+    pub(crate) fields: Fields,
     /// Root first.
-    pub(crate) spans: Vec<SpanRecord>,
-    pub(crate) thread: String,
+    pub(crate) spans: Vec<Span>,
+    pub(crate) thread: Thread,
+}
+
+/// A span around the error.
+#[derive(Debug, Clone)]
+pub(crate) struct Span {
+    pub(crate) metadata: &'static Metadata<'static>,
+    pub(crate) fields: Arc<Fields>,
+}
+
+/// The place that a record of the `log` crate names.
+#[derive(Debug, Clone)]
+pub(crate) struct LogOrigin {
+    pub(crate) target: String,
+    pub(crate) module: Option<String>,
+    pub(crate) file: Option<String>,
+    pub(crate) line: Option<u32>,
 }
 
 impl Report {
@@ -56,50 +77,40 @@ impl Report {
     {
         let mut fields = FieldVisitor::default();
         event.record(&mut fields);
-
-        // `log::error!` arrives through one shared callsite; the truth is in its fields.
-        let log_metadata = event.normalized_metadata();
-        let (target, module, file, line) = match &log_metadata {
-            Some(metadata) => (
-                Cow::Owned(metadata.target().to_owned()),
-                metadata.module_path().map(str::to_owned),
-                metadata.file().map(str::to_owned),
-                metadata.line(),
-            ),
-            None => {
-                let metadata = event.metadata();
-                (
-                    Cow::Borrowed(metadata.target()),
-                    metadata.module_path().map(str::to_owned),
-                    metadata.file().map(str::to_owned),
-                    metadata.line(),
-                )
-            }
-        };
-        let location =
-            file.map(|file| Location { module: module.unwrap_or_else(|| target.clone().into()), file, line });
-
-        let mut spans: Vec<SpanRecord> =
-            ctx.event_scope(event).into_iter().flatten().take(MAX_SPANS).map(|span| span_record(&span)).collect();
+        let mut spans: Vec<Span> =
+            ctx.event_scope(event).into_iter().flatten().take(MAX_SPANS).map(|span| Span::of(&span)).collect();
         spans.reverse();
-
+        let log_origin = event.normalized_metadata().map(|metadata| {
+            Box::new(LogOrigin {
+                target: metadata.target().to_owned(),
+                module: metadata.module_path().map(str::to_owned),
+                file: metadata.file().map(str::to_owned),
+                line: metadata.line(),
+            })
+        });
         Self {
             at: Timestamp::now(),
-            level: *event.metadata().level(),
-            target,
-            location,
+            metadata: event.metadata(),
+            log_origin,
             message: fields.message,
             error: fields.error,
             fields: fields.fields,
             spans,
-            thread: std::thread::current().name().unwrap_or_default().to_owned(),
+            thread: thread::current(),
         }
     }
 }
 
-/// The recorded fields of a live span, kept in its extensions.
+impl Span {
+    fn of<S: for<'a> LookupSpan<'a>>(span: &SpanRef<'_, S>) -> Self {
+        let fields = span.extensions().get::<SpanFields>().map(|fields| Arc::clone(&fields.0)).unwrap_or_default();
+        Self { metadata: span.metadata(), fields }
+    }
+}
+
+/// The recorded fields of a live span, kept in its extensions. Reports share them; a later record makes a new version.
 #[derive(Debug, Default)]
-pub(crate) struct SpanFields(Map<String, Value>);
+pub(crate) struct SpanFields(Arc<Fields>);
 
 impl SpanFields {
     /// Formats the fields that `record` offers; the caller stores them afterwards, so that no lock is held meanwhile.
@@ -108,37 +119,47 @@ impl SpanFields {
         record(&mut visitor);
         let mut fields = visitor.fields;
         if !visitor.message.is_empty() {
-            fields.insert("message".to_owned(), Value::String(visitor.message));
+            set(&mut fields, "message", Value::String(visitor.message));
         }
-        Self(fields)
+        // On a span an error is a field like others: only the event itself has a chain.
+        if let Some(link) = visitor.error.into_iter().next() {
+            set(&mut fields, "error", Value::String(link.message));
+        }
+        Self(Arc::new(fields))
     }
 
     /// Takes over what was recorded later.
-    pub(crate) fn merge(&mut self, later: Self) {
-        self.0.extend(later.0);
+    pub(crate) fn merge(&mut self, later: &Self) {
+        let fields = Arc::make_mut(&mut self.0);
+        for (name, value) in later.0.iter() {
+            set(fields, name, value.clone());
+        }
     }
 }
 
-fn span_record<S: for<'a> LookupSpan<'a>>(span: &SpanRef<'_, S>) -> SpanRecord {
-    let fields = span.extensions().get::<SpanFields>().map(|fields| fields.0.clone()).unwrap_or_default();
-    SpanRecord { name: span.name().to_owned(), target: span.metadata().target().to_owned(), fields }
+/// Sets a field, within bounds.
+fn set(fields: &mut Fields, name: &'static str, value: Value) {
+    if let Some((_, known)) = fields.iter_mut().find(|(known, _)| *known == name) {
+        *known = value;
+    } else if fields.len() < MAX_FIELDS {
+        fields.push((name, value));
+    }
 }
 
 #[derive(Default)]
 struct FieldVisitor {
     message: String,
     error: Vec<ErrorLink>,
-    fields: Map<String, Value>,
+    fields: Fields,
 }
 
 impl FieldVisitor {
     fn insert(&mut self, field: &Field, value: Value) {
         let name = field.name();
-        // Fields of the `log` bridge that are already in the location.
-        if name.starts_with("log.") || (self.fields.len() >= MAX_FIELDS && !self.fields.contains_key(name)) {
-            return;
+        // Fields of the `log` bridge are in the report's `log_origin`.
+        if !name.starts_with("log.") {
+            set(&mut self.fields, name.strip_prefix("r#").unwrap_or(name), value);
         }
-        self.fields.insert(name.strip_prefix("r#").unwrap_or(name).to_owned(), value);
     }
 
     fn text(&mut self, field: &Field, text: String, kind: impl FnOnce(&str) -> String) {

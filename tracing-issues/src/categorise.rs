@@ -2,11 +2,11 @@
 //! It takes nothing new from the process: what capture did not see is not here.
 
 use serde_json::{Map, Value};
-use tracing::Level;
+use tracing::{Level, Metadata};
 
 use crate::{
-    capture::Report,
-    event::{IssueEvent, Severity, error_kind, truncate_chars},
+    capture::{LogOrigin, Report, Span},
+    event::{ErrorLink, IssueEvent, Location, MAX_TITLE_CHARS, Severity, SpanRecord, error_kind, truncate_chars},
     fingerprint::{Fingerprint, Identity},
 };
 
@@ -22,24 +22,29 @@ pub(crate) struct Origin {
 }
 
 /// The event for one report, and the fingerprint that it is counted under.
-pub(crate) fn categorise(mut report: Report, origin: &Origin) -> (Fingerprint, IssueEvent) {
-    let custom_fingerprint = take_text(&mut report.fields, "fingerprint");
-    let severity = take_text(&mut report.fields, "severity")
+pub(crate) fn categorise(report: Report, origin: &Origin) -> (Fingerprint, IssueEvent) {
+    let mut context: Map<String, Value> =
+        report.fields.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
+    let spans: Vec<SpanRecord> = report.spans.iter().map(span_record).collect();
+    let (target, location) = place(report.metadata, report.log_origin.as_deref());
+
+    let custom_fingerprint = take_text(&mut context, "fingerprint");
+    let severity = take_text(&mut context, "severity")
         .and_then(|word| word.to_ascii_lowercase().parse().ok())
-        .unwrap_or_else(|| severity_of(report.level));
-    let component = component_of(&mut report);
-    let title = title_of(&report);
-    let kind = error_kind(&report.error).to_owned();
+        .unwrap_or_else(|| severity_of(*report.metadata.level()));
+    let component = take_text(&mut context, "component").unwrap_or_else(|| component_of(&spans, target).to_owned());
+    let title = title_of(&report.message, &report.error, &context, target);
+    let kind = error_kind(&report.error);
 
     let identity = Identity {
         project: &origin.project,
         service: &origin.service,
         component: &component,
-        kind: &kind,
+        kind,
         message: if report.message.is_empty() { &title } else { &report.message },
         root_cause: report.error.last().map_or("", |link| &link.message),
-        module: report.location.as_ref().map_or(&report.target, |location| location.module.as_str()),
-        file: report.location.as_ref().map_or("", |location| location.file.as_str()),
+        module: location.as_ref().map_or(target, |location| location.module.as_str()),
+        file: location.as_ref().map_or("", |location| location.file.as_str()),
     };
     let fingerprint = match &custom_fingerprint {
         Some(custom) => Fingerprint::custom(custom, &identity),
@@ -53,60 +58,79 @@ pub(crate) fn categorise(mut report: Report, origin: &Origin) -> (Fingerprint, I
     let event = IssueEvent {
         fingerprint: Some(fingerprint),
         issue_id: Some(fingerprint.issue_id()),
-        description: describe(&report, &component),
+        description: describe(&report.message, &report.error, location.as_ref(), &spans, &component),
         severity,
         priority: severity.default_priority(),
         reporter_id: format!("{}-service", origin.service),
         tags,
         component,
-        context: report.fields,
+        context,
         project: origin.project.clone(),
         service: origin.service.clone(),
         environment: origin.environment.clone(),
         release: origin.release.clone(),
         host: origin.host.clone(),
         pid: Some(origin.pid),
-        thread: report.thread,
+        thread: report.thread.name().unwrap_or_default().to_owned(),
         error: report.error,
-        spans: report.spans,
-        location: report.location,
+        spans,
+        location,
         ..IssueEvent::new(&title, report.at)
     };
     (fingerprint, event)
+}
+
+fn span_record(span: &Span) -> SpanRecord {
+    SpanRecord {
+        name: span.metadata.name().to_owned(),
+        target: span.metadata.target().to_owned(),
+        fields: span.fields.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect(),
+    }
+}
+
+/// The target and the place in the source: of the event itself, or as a record of the `log` crate tells them.
+fn place<'a>(metadata: &'static Metadata<'static>, log: Option<&'a LogOrigin>) -> (&'a str, Option<Location>) {
+    let (target, module, file, line) = match log {
+        Some(log) => (log.target.as_str(), log.module.as_deref(), log.file.as_deref(), log.line),
+        None => (metadata.target(), metadata.module_path(), metadata.file(), metadata.line()),
+    };
+    let location = |file: &str| Location { module: module.unwrap_or(target).to_owned(), file: file.to_owned(), line };
+    (target, file.map(location))
 }
 
 fn severity_of(level: Level) -> Severity {
     if level == Level::ERROR { Severity::Error } else { Severity::Warning }
 }
 
-/// The event's own `component`, else the nearest span's, else the module.
-fn component_of(report: &mut Report) -> String {
-    take_text(&mut report.fields, "component")
-        .or_else(|| {
-            let nearest = report.spans.iter().rev().find_map(|span| span.fields.get("component"));
-            nearest.and_then(Value::as_str).map(str::to_owned)
-        })
-        .unwrap_or_else(|| report.target.to_string())
+/// The component that the nearest span names, else the module.
+fn component_of<'a>(spans: &'a [SpanRecord], target: &'a str) -> &'a str {
+    spans.iter().rev().find_map(|span| span.fields.get("component")?.as_str()).unwrap_or(target)
 }
 
 /// One line that tells the problem: the message and the outermost error, or whichever is there.
-fn title_of(report: &Report) -> String {
-    let error = report.error.first().map(|link| link.message.as_str()).unwrap_or_default();
-    let title = match (report.message.as_str(), error) {
-        ("", "") => match report.fields.iter().next() {
-            Some((name, value)) => format!("error in {} ({name}={value})", report.target),
-            None => format!("error in {}", report.target),
+fn title_of(message: &str, error: &[ErrorLink], context: &Map<String, Value>, target: &str) -> String {
+    let error = error.first().map_or("", |link| link.message.as_str());
+    let title = match (message, error) {
+        ("", "") => match context.iter().next() {
+            Some((name, value)) => format!("error in {target} ({name}={value})"),
+            None => format!("error in {target}"),
         },
         ("", error) => error.to_owned(),
         (message, "") => message.to_owned(),
         (message, error) if message.contains(error) => message.to_owned(),
         (message, error) => format!("{message}: {error}"),
     };
-    truncate_chars(title.lines().next().unwrap_or_default().trim(), crate::event::MAX_TITLE_CHARS)
+    truncate_chars(title.lines().next().unwrap_or_default().trim(), MAX_TITLE_CHARS)
 }
 
 /// Markdown for readers that know only the original format; the dashboard shows the structured fields instead.
-fn describe(report: &Report, component: &str) -> String {
+fn describe(
+    message: &str,
+    error: &[ErrorLink],
+    location: Option<&Location>,
+    spans: &[SpanRecord],
+    component: &str,
+) -> String {
     let mut text = String::new();
     let mut line = |label: &str, value: &str| {
         if !value.is_empty() {
@@ -114,14 +138,14 @@ fn describe(report: &Report, component: &str) -> String {
         }
     };
     line("Component", &format!("`{component}`"));
-    line("Message", &report.message);
-    for link in &report.error {
+    line("Message", message);
+    for link in error {
         line("Error", &link.message);
     }
-    if let Some(location) = &report.location {
+    if let Some(location) = location {
         line("Location", &format!("`{}:{}`", location.file, location.line.unwrap_or_default()));
     }
-    let path: Vec<&str> = report.spans.iter().map(|span| span.name.as_str()).collect();
+    let path: Vec<&str> = spans.iter().map(|span| span.name.as_str()).collect();
     line("Spans", &path.join(" → "));
     text.truncate(text.trim_end().len());
     text
@@ -137,25 +161,37 @@ fn take_text(fields: &mut Map<String, Value>, name: &str) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use jiff::Timestamp;
     use serde_json::json;
+    use tracing::callsite::Callsite as _;
 
     use super::*;
-    use crate::event::{ErrorLink, Priority, SpanRecord};
+    use crate::{capture::Fields, event::Priority};
 
-    fn report(message: &str, error: &[(&str, &str)], fields: Value) -> Report {
+    /// The metadata of an `error!` with the target `newsfeed::feed`.
+    fn metadata() -> &'static Metadata<'static> {
+        tracing::callsite! { name: "test", kind: tracing::metadata::Kind::EVENT, target: "newsfeed::feed", level: Level::ERROR, fields: message }
+            .metadata()
+    }
+
+    fn report(message: &str, error: &[(&str, &str)], fields: Fields) -> Report {
         let link = |(kind, message): &(&str, &str)| ErrorLink { kind: (*kind).into(), message: (*message).into() };
         Report {
             at: Timestamp::UNIX_EPOCH,
-            level: Level::ERROR,
-            target: "newsfeed::feed".into(),
-            location: None,
+            metadata: metadata(),
+            log_origin: None,
             message: message.into(),
             error: error.iter().map(link).collect(),
-            fields: fields.as_object().cloned().unwrap_or_default(),
+            fields,
             spans: Vec::new(),
-            thread: String::new(),
+            thread: std::thread::current(),
         }
+    }
+
+    fn event(report: Report) -> IssueEvent {
+        categorise(report, &origin()).1
     }
 
     fn origin() -> Origin {
@@ -171,53 +207,55 @@ mod tests {
 
     #[track_caller]
     fn check_title(report: Report, title: &str) {
-        assert_eq!(categorise(report, &origin()).1.title, title);
+        assert_eq!(event(report).title, title);
     }
 
     #[test]
     fn every_form_of_error_gives_a_title() {
-        check_title(report("refresh failed", &[], json!({})), "refresh failed");
-        check_title(report("refresh failed", &[("E", "refused")], json!({})), "refresh failed: refused");
-        check_title(report("refresh failed: refused", &[("E", "refused")], json!({})), "refresh failed: refused");
-        check_title(report("", &[("E", "refused"), ("F", "root")], json!({})), "refused");
-        check_title(report("", &[], json!({"code": 7})), "error in newsfeed::feed (code=7)");
-        check_title(report("", &[], json!({})), "error in newsfeed::feed");
-        check_title(report("first line\nsecond", &[], json!({})), "first line");
+        check_title(report("refresh failed", &[], vec![]), "refresh failed");
+        check_title(report("refresh failed", &[("E", "refused")], vec![]), "refresh failed: refused");
+        check_title(report("refresh failed: refused", &[("E", "refused")], vec![]), "refresh failed: refused");
+        check_title(report("", &[("E", "refused"), ("F", "root")], vec![]), "refused");
+        check_title(report("", &[], vec![("code", json!(7))]), "error in newsfeed::feed (code=7)");
+        check_title(report("", &[], vec![]), "error in newsfeed::feed");
+        check_title(report("first line\nsecond", &[], vec![]), "first line");
     }
 
     #[test]
     fn severity_comes_from_the_field_and_priority_from_severity() {
-        let (_, event) = categorise(report("m", &[], json!({"severity": "Critical"})), &origin());
-        assert_eq!((event.severity, event.priority), (Severity::Critical, Priority::Critical));
-        assert!(!event.context.contains_key("severity"));
-        let (_, event) = categorise(report("m", &[], json!({"severity": "enormous"})), &origin());
-        assert_eq!((event.severity, event.priority), (Severity::Error, Priority::Medium));
+        let critical = event(report("m", &[], vec![("severity", json!("Critical"))]));
+        assert_eq!((critical.severity, critical.priority), (Severity::Critical, Priority::Critical));
+        assert!(!critical.context.contains_key("severity"));
+        let unknown = event(report("m", &[], vec![("severity", json!("enormous"))]));
+        assert_eq!((unknown.severity, unknown.priority), (Severity::Error, Priority::Medium));
     }
 
     #[test]
     fn the_component_is_the_nearest_one_named() {
-        let span = |component: &str| SpanRecord {
-            name: "s".into(),
-            target: "t".into(),
-            fields: json!({"component": component}).as_object().cloned().unwrap_or_default(),
-        };
-        let mut nested = report("m", &[], json!({}));
-        nested.spans = vec![span("outer"), span("inner")];
-        assert_eq!(categorise(nested, &origin()).1.component, "inner");
-        assert_eq!(categorise(report("m", &[], json!({"component": "own"})), &origin()).1.component, "own");
-        assert_eq!(categorise(report("m", &[], json!({})), &origin()).1.component, "newsfeed::feed");
+        let span =
+            |component: &str| Span { metadata: metadata(), fields: Arc::new(vec![("component", json!(component))]) };
+        let nested = |fields| Report { spans: vec![span("outer"), span("inner")], ..report("m", &[], fields) };
+        assert_eq!(event(nested(vec![])).component, "inner");
+        assert_eq!(event(nested(vec![("component", json!("own"))])).component, "own");
+        assert_eq!(event(report("m", &[], vec![])).component, "newsfeed::feed");
+    }
+
+    #[test]
+    fn the_kind_is_the_outermost_that_is_known() {
+        let wrapped = event(report("m", &[("", "context"), ("ParseIntError", "invalid digit")], vec![]));
+        assert!(wrapped.tags.contains(&"error:ParseIntError".to_owned()), "{:?}", wrapped.tags);
     }
 
     #[test]
     fn a_fingerprint_field_decides_the_group() {
         let of =
-            |message, fingerprint| categorise(report(message, &[], json!({"fingerprint": fingerprint})), &origin()).0;
+            |message, custom: &str| categorise(report(message, &[], vec![("fingerprint", json!(custom))]), &origin()).0;
         assert_eq!(of("one", "checkout"), of("two", "checkout"));
         assert_ne!(of("one", "checkout"), of("one", "login"));
     }
 
     #[test]
     fn the_reporter_is_the_service() {
-        assert_eq!(categorise(report("m", &[], json!({})), &origin()).1.reporter_id, "newsfeed-service");
+        assert_eq!(event(report("m", &[], vec![])).reporter_id, "newsfeed-service");
     }
 }

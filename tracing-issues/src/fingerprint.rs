@@ -250,7 +250,7 @@ mod tests {
     fn the_fingerprint_of_version_1_is_pinned() {
         let fingerprint = Fingerprint::of(&Identity { service: "s", message: "m", ..Identity::default() });
         assert_eq!(fingerprint.to_string(), "bdd370a5b0d020d99bc5b69653739ef8db4d4a3874fc027be1e944d40e27f0d4");
-        assert_eq!(fingerprint.issue_id().as_str(), "PINNED");
+        assert_eq!(fingerprint.issue_id().as_str(), "v7w5fa8bmrca5njw");
     }
 
     #[test]

@@ -76,7 +76,7 @@ where
         let Some(span) = ctx.span(id) else { return };
         let mut extensions = span.extensions_mut();
         match extensions.get_mut::<SpanFields>() {
-            Some(fields) => fields.merge(later),
+            Some(fields) => fields.merge(&later),
             None => extensions.insert(later),
         }
     }

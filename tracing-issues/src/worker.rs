@@ -49,8 +49,12 @@ impl Worker {
         layer::mark_worker_thread();
         let mut idle = IDLE.0;
         loop {
-            let is_busy = self.turn(Instant::now());
-            idle = if is_busy { IDLE.0 } else { (idle * 2).min(IDLE.1) };
+            idle = match self.turn(Instant::now()) {
+                // There is more: look at the control signals, and go on.
+                REPORTS_PER_TURN => Duration::ZERO,
+                0 => (idle * 2).clamp(IDLE.0, IDLE.1),
+                _ => IDLE.0,
+            };
             if let Some(request) = self.control.wait(idle) {
                 let is_complete = self.flush(request);
                 if request.is_last && !is_complete {
@@ -64,8 +68,9 @@ impl Worker {
         }
     }
 
-    fn turn(&mut self, now: Instant) -> bool {
-        let is_busy = self.absorb(REPORTS_PER_TURN);
+    /// One look at everything there is to do. Returns how many reports were taken.
+    fn turn(&mut self, now: Instant) -> usize {
+        let taken = self.absorb();
         while self.outbox.has_room(now) {
             let Some(event) = self.windows.next_due(now) else { break };
             self.outbox.add(event, &self.counters);
@@ -73,16 +78,16 @@ impl Worker {
         }
         self.outbox.submit(now);
         self.outbox.settle(Duration::ZERO, &self.counters);
-        is_busy
+        taken
     }
 
-    /// Takes at most `limit` reports into their windows.
-    fn absorb(&mut self, limit: usize) -> bool {
-        for taken in 0..limit {
-            let Some(report) = self.queue.take() else { return taken > 0 };
+    /// Takes one turn's reports into their windows.
+    fn absorb(&mut self) -> usize {
+        for taken in 0..REPORTS_PER_TURN {
+            let Some(report) = self.queue.take() else { return taken };
             self.count(report);
         }
-        true
+        REPORTS_PER_TURN
     }
 
     fn count(&mut self, report: Report) {
@@ -99,7 +104,8 @@ impl Worker {
     /// Sends everything that is counted, due or not. Tells whether all of it was settled before the deadline.
     fn flush(&mut self, request: FlushRequest) -> bool {
         loop {
-            self.absorb(usize::MAX);
+            // A turn at a time: callers that go on logging must not keep us from the deadline.
+            self.absorb();
             for event in self.windows.take_all() {
                 self.outbox.add(event, &self.counters);
             }

@@ -1,6 +1,8 @@
 //! The layer as a service has it: behind a global subscriber. A scoped one (`set_default`) hides re-entrancy, so each
 //! scenario runs in a process of its own.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test says what is wrong by failing")]
+
 use std::{
     env,
     error::Error,

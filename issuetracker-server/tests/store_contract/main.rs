@@ -1,6 +1,8 @@
 //! What every store promises, run against each of them: SQLite in a new file, and Firestore's emulator in a new project
 //! (`TEST_FIRESTORE_EMULATOR`, set by `cargo xtask test`). A store that cannot be reached fails the run.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test says what is wrong by failing")]
+
 use std::collections::BTreeMap;
 
 use issuetracker_server::{

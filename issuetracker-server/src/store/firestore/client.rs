@@ -1,11 +1,7 @@
 //! The four calls that the store makes: commit, read by name, query and count. Each has a time limit; reads are tried
 //! again, commits never. It knows nothing of issues.
 
-use std::{
-    collections::HashMap,
-    path::PathBuf,
-    time::Duration,
-};
+use std::{collections::HashMap, path::PathBuf, time::Duration};
 
 use firestore::{
     FIREBASE_DEFAULT_DATABASE_ID, FirestoreDb, FirestoreDbOptions,
@@ -20,6 +16,7 @@ use firestore::{
             value::ValueType,
         },
         google_cloud_auth::credentials::anonymous,
+        prost_types::Timestamp,
         tonic::{Code, Request, Status, metadata::MetadataValue, transport::Uri},
     },
 };
@@ -97,13 +94,14 @@ impl Client {
         &self.documents_path
     }
 
-    /// Writes all or nothing, in one request that belongs to no transaction.
-    pub(super) async fn commit(&self, writes: Vec<Write>) -> Result<(), Refused> {
+    /// Writes all or nothing, in one request that belongs to no transaction. Tells for each write when its document was
+    /// changed last.
+    pub(super) async fn commit(&self, writes: Vec<Write>) -> Result<Vec<Option<Timestamp>>, Refused> {
         let db = self.db().await.map_err(Refused::Unavailable)?;
         let request = CommitRequest { database: db.get_database_path().clone(), writes, ..CommitRequest::default() };
         let request = self.request(request, RequestTimeouts::new().with_total(REQUEST_TIMEOUT));
         match db.client().get().commit(request).await {
-            Ok(_) => Ok(()),
+            Ok(answer) => Ok(answer.into_inner().write_results.into_iter().map(|result| result.update_time).collect()),
             Err(status) => Err(match status.code() {
                 Code::AlreadyExists | Code::FailedPrecondition | Code::NotFound | Code::Aborted => Refused::Stale,
                 _ => Refused::Unavailable(unavailable(status)),

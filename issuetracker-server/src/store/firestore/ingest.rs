@@ -19,10 +19,11 @@ use super::{
     document,
     facets::{self, Facet},
     unavailable,
+    value::Fields,
     write::{ATTEMPTS, create, pause, put, save},
 };
 use crate::{
-    domain::{ActivityKind, Effect, IssueId, Occurrence, fold},
+    domain::{ActivityKind, Effect, Occurrence, fold},
     store::{Batch, StoreError, Stored, Watermark, by_issue},
 };
 
@@ -40,10 +41,21 @@ struct Loaded {
     activities: HashSet<String>,
 }
 
-/// A commit to be made, and what it means for each occurrence.
+/// A commit to be made, and what it means.
 struct Plan {
     writes: Vec<Write>,
+    /// Documents that may be wanted again soon, each with the index of its write.
+    saved: Vec<(usize, Document)>,
+    /// What became of each occurrence.
     stored: Vec<Stored>,
+}
+
+impl Plan {
+    fn save(&mut self, name: String, before: Option<&Document>, fields: Fields) {
+        let document = Document { name: name.clone(), fields: fields.clone(), ..Document::default() };
+        self.saved.push((self.writes.len(), document));
+        self.writes.push(save(name, before, fields));
+    }
 }
 
 impl FirestoreStore {
@@ -79,7 +91,7 @@ impl FirestoreStore {
         for attempt in 0..ATTEMPTS {
             pause(attempt).await;
             let loaded = self.load(part, &facets, attempt > 0).await?;
-            let Plan { mut writes, stored } = self.plan(part, &loaded)?;
+            let Plan { mut writes, saved, stored } = self.plan(part, &loaded)?;
             let facets_name = self.paths().facets();
             writes.extend(facets::addition(facets_name.clone(), loaded.documents.get(&facets_name), &facets)?);
             // No precondition: of two consumers the later one stands, as in the embedded store. A place that is too
@@ -93,9 +105,15 @@ impl FirestoreStore {
             if part.len() > 1 && writes.iter().map(Message::encoded_len).sum::<usize>() > MAX_BYTES {
                 return Ok(None);
             }
-            let committed = if writes.is_empty() { Ok(()) } else { self.client.commit(writes).await };
+            // Before the answer is known: this future may be dropped while it waits.
+            self.recent.forget(saved.iter().map(|(_, document)| &document.name));
+            let committed = if writes.is_empty() { Ok(Vec::new()) } else { self.client.commit(writes).await };
             match committed {
-                Ok(()) => {
+                Ok(times) => {
+                    let time_of = |index: usize| times.get(index).copied().flatten();
+                    self.recent.remember(saved.into_iter().filter_map(|(index, document)| {
+                        Some(Document { update_time: Some(time_of(index)?), ..document })
+                    }));
                     self.facets.remember(facets);
                     return Ok(Some(stored));
                 }
@@ -106,34 +124,48 @@ impl FirestoreStore {
         Err(unavailable("others kept changing the same issues"))
     }
 
+    /// Reads what is stored of the issues of `part`. After a refusal nothing is taken from memory, and it is asked which
+    /// of the events are there.
     async fn load(
         &self,
         part: &[Occurrence],
         facets: &BTreeSet<Facet>,
-        with_activities: bool,
+        is_refused: bool,
     ) -> Result<Loaded, StoreError> {
         let paths = self.paths();
-        let issues: BTreeSet<&IssueId> = part.iter().map(|occurrence| &occurrence.issue_id).collect();
-        let recurrences: BTreeSet<String> = part
-            .iter()
-            .filter(|occurrence| occurrence.effect == Effect::Occurred)
-            .map(|occurrence| paths.comment(&occurrence.issue_id, &recurrence_id(occurrence)))
-            .collect();
-        let mut names: Vec<String> = issues.into_iter().map(|id| paths.issue(id.as_str())).collect();
-        names.extend(recurrences);
+        let names: BTreeSet<String> = part.iter().map(|occurrence| paths.issue(occurrence.issue_id.as_str())).collect();
+        let mut names: Vec<String> = names.into_iter().collect();
+        let mut documents = HashMap::new();
+        if !is_refused {
+            self.recent.find(&mut names, &mut documents);
+        }
         names.extend((!facets.is_empty()).then(|| paths.facets()));
         let activities: BTreeSet<String> =
-            part.iter().filter(|_| with_activities).map(|occurrence| self.activity_of(occurrence)).collect();
-        let (documents, activities) = tokio::try_join!(
+            part.iter().filter(|_| is_refused).map(|occurrence| self.activity_of(occurrence)).collect();
+        let (found, activities) = tokio::try_join!(
             self.client.get(names, None),
             // One field, since only their being there matters.
             self.client.get(activities.into_iter().collect(), Some("type")),
         )?;
+        documents.extend(found);
+
+        // An issue that is not there has no daily comments: new issues cost one read.
+        let comments: BTreeSet<String> = part
+            .iter()
+            .filter(|occurrence| occurrence.effect == Effect::Occurred)
+            .filter(|occurrence| documents.contains_key(&paths.issue(occurrence.issue_id.as_str())))
+            .map(|occurrence| paths.comment(&occurrence.issue_id, &recurrence_id(occurrence)))
+            .collect();
+        let mut comments: Vec<String> = comments.into_iter().collect();
+        if !is_refused {
+            self.recent.find(&mut comments, &mut documents);
+        }
+        documents.extend(self.client.get(comments, None).await?);
         Ok(Loaded { documents, activities: activities.into_keys().collect() })
     }
 
     fn plan(&self, part: &[Occurrence], loaded: &Loaded) -> Result<Plan, StoreError> {
-        let mut plan = Plan { writes: Vec::new(), stored: vec![Stored::Duplicate; part.len()] };
+        let mut plan = Plan { writes: Vec::new(), saved: Vec::new(), stored: vec![Stored::Duplicate; part.len()] };
         for (id, indexes) in by_issue(part) {
             let mut in_batch = HashSet::new();
             let is_fresh = |index: &usize| {
@@ -152,14 +184,14 @@ impl FirestoreStore {
             for index in fresh {
                 plan.stored[index] = stored;
             }
-            self.add_writes(&mut plan.writes, before, folded, &loaded.documents)?;
+            self.add(&mut plan, before, folded, &loaded.documents)?;
         }
         Ok(plan)
     }
 
-    fn add_writes(
+    fn add(
         &self,
-        writes: &mut Vec<Write>,
+        plan: &mut Plan,
         before: Option<&Document>,
         folded: fold::Folded,
         documents: &HashMap<String, Document>,
@@ -170,19 +202,18 @@ impl FirestoreStore {
             let before = documents.get(&name);
             let told = before.map(|document| document::read(document, document::comment)).transpose()?;
             issue.comments += u64::from(told.is_none());
-            let comment = recurrence.apply(comment_id, told.as_ref());
-            writes.push(save(name, before, document::comment_fields(&comment)));
+            plan.save(name, before, document::comment_fields(&recurrence.apply(comment_id, told.as_ref())));
         }
+        plan.save(paths.issue(issue.id.as_str()), before, document::issue_fields(&issue));
         for comment in &folded.comments {
-            writes.push(create(paths.comment(&issue.id, &comment.id), document::comment_fields(comment)));
+            plan.writes.push(create(paths.comment(&issue.id, &comment.id), document::comment_fields(comment)));
         }
         for activity in &folded.activities {
             let (name, fields) = (paths.activity(&issue.id, &activity.id), document::activity_fields(activity));
             // Those two have ids of their own and may be there; all others have an event's, which must be new.
             let may_exist = activity.id == fold::CREATED_ID || activity.kind == ActivityKind::Regressed;
-            writes.push(if may_exist { put(name, fields) } else { create(name, fields) });
+            plan.writes.push(if may_exist { put(name, fields) } else { create(name, fields) });
         }
-        writes.push(save(paths.issue(issue.id.as_str()), before, document::issue_fields(&issue)));
         Ok(())
     }
 

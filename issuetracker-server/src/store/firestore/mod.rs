@@ -12,7 +12,8 @@
 //! are exact to the microsecond (as is the embedded store) and ordered, so cursors work. Integers would only be needed
 //! for `maximum` and `minimum` transforms, and nothing here is transformed: whatever an occurrence does is decided by
 //! `domain::fold`, so a batch is loaded, folded and committed on the condition that nothing it was built on has changed
-//! (`ingest`). Of a known issue only changed fields are sent.
+//! (`ingest`). Of a known issue only changed fields are sent, and what this process committed last is not read again
+//! (`recent`).
 //!
 //! **Lists** are ordered by Firestore, newest first, and filtered by it; `firestore.indexes.json` has an index for each
 //! filter with each order, which Firestore merges for several filters, and takes fields that nobody filters by out of its
@@ -27,6 +28,7 @@ mod ingest;
 mod path;
 mod query;
 mod read;
+mod recent;
 mod search;
 #[cfg(test)]
 mod tests;
@@ -38,7 +40,7 @@ use std::path::PathBuf;
 use async_trait::async_trait;
 use jiff::Timestamp;
 
-use self::{client::Client, client::Refused, facets::Facets, path::Paths};
+use self::{client::Client, client::Refused, facets::Facets, path::Paths, recent::Recent};
 use super::{Batch, BoxError, Cursor, IssueQuery, IssueStore, Overview, Page, StoreError, Stored, Watermark};
 use crate::domain::{Activity, ActivityKind, Comment, Issue, IssueChange, IssueId};
 
@@ -57,6 +59,7 @@ pub struct FirestoreConfig {
 pub struct FirestoreStore {
     client: Client,
     facets: Facets,
+    recent: Recent,
 }
 
 impl FirestoreStore {
@@ -68,7 +71,7 @@ impl FirestoreStore {
     /// # Errors
     /// If the key file cannot be read: that is no outage, and waiting would not help.
     pub async fn connect(config: FirestoreConfig) -> Result<Self, StoreError> {
-        Ok(Self { client: Client::google(config)?, facets: Facets::default() })
+        Ok(Self::with(Client::google(config)?))
     }
 
     /// A store in the emulator at `address`, for development and tests; connects as [`connect`](Self::connect) does.
@@ -76,7 +79,11 @@ impl FirestoreStore {
     /// # Errors
     /// If `address` cannot be one.
     pub async fn connect_emulator(project: &str, address: &str) -> Result<Self, StoreError> {
-        Ok(Self { client: Client::emulator(project, address)?, facets: Facets::default() })
+        Ok(Self::with(Client::emulator(project, address)?))
+    }
+
+    fn with(client: Client) -> Self {
+        Self { client, facets: Facets::default(), recent: Recent::default() }
     }
 
     fn paths(&self) -> Paths<'_> {
@@ -148,7 +155,7 @@ impl IssueStore for FirestoreStore {
         self.client.get(vec![nothing.clone()], None).await?;
         match self.client.commit(vec![write::delete(nothing)]).await {
             // Somebody else checks at the same moment: it can be written.
-            Ok(()) | Err(Refused::Stale) => Ok(()),
+            Ok(_) | Err(Refused::Stale) => Ok(()),
             Err(Refused::Unavailable(error)) => Err(error),
         }
     }

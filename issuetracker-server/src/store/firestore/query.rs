@@ -72,7 +72,13 @@ pub(super) fn page_of_activities(
         None => is_one_of("type", OTHER_THAN_OCCURRENCES.into_iter().map(ActivityKind::as_str)),
     };
     let history = StructuredQuery { r#where: Some(filter), ..everything(ACTIVITIES) };
-    page(history, "timestamp", Direction::Descending, after.map(|after| (microseconds(after.key), name(&after.id))), limit)
+    page(
+        history,
+        "timestamp",
+        Direction::Descending,
+        after.map(|after| (microseconds(after.key), name(&after.id))),
+        limit,
+    )
 }
 
 /// The comments on an issue, oldest first.

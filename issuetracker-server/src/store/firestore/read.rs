@@ -91,10 +91,7 @@ impl FirestoreStore {
         let query = query::page_of_comments(after, limit, |comment_id| self.paths().comment(id, comment_id));
         let documents = self.client.query(&self.paths().issue(id.as_str()), query).await?;
         let comments = read_all(&documents, document::comment)?;
-        Ok(page(comments, limit, |comment| Cursor {
-            key: comment.created_at.as_microsecond(),
-            id: comment.id.clone(),
-        }))
+        Ok(page(comments, limit, |comment| Cursor { key: comment.created_at.as_microsecond(), id: comment.id.clone() }))
     }
 
     pub(super) async fn list_activities(

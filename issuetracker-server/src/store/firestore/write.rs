@@ -40,8 +40,9 @@ impl FirestoreStore {
             }
             let mut writes = vec![update(before, document::issue_fields(&issue))];
             writes.extend(activities.iter().map(|activity| self.put_activity(id, activity)));
+            self.recent.forget([&name]);
             match self.client.commit(writes).await {
-                Ok(()) => return Ok(issue),
+                Ok(_) => return Ok(issue),
                 Err(Refused::Stale) => (),
                 Err(Refused::Unavailable(error)) => return Err(error),
             }
@@ -72,8 +73,9 @@ impl FirestoreStore {
                 create(comment_name, document::comment_fields(&comment)),
                 self.put_activity(id, &activity),
             ];
+            self.recent.forget([&issue_name]);
             match self.client.commit(writes).await {
-                Ok(()) => return Ok(comment),
+                Ok(_) => return Ok(comment),
                 Err(Refused::Stale) => (),
                 Err(Refused::Unavailable(error)) => return Err(error),
             }
@@ -86,9 +88,10 @@ impl FirestoreStore {
     }
 }
 
-/// Waits before another attempt, each time longer; concurrent callers fall out of step by the clock's last digits.
+/// Waits before a third attempt and later ones, each time longer; concurrent callers fall out of step by the clock's last
+/// digits.
 pub(super) async fn pause(attempt: u32) {
-    if attempt > 0 {
+    if attempt > 1 {
         let most = 10_u64 << attempt;
         let nanos = u64::from(Timestamp::now().subsec_nanosecond().unsigned_abs());
         tokio::time::sleep(Duration::from_millis(most / 2 + nanos % (most / 2))).await;
@@ -115,11 +118,7 @@ fn update(before: &Document, mut fields: Fields) -> Write {
     let mask = DocumentMask { field_paths: fields.keys().cloned().collect() };
     // Firestore always tells the time; if it ever did not, this fails rather than overwrites.
     let as_read = ConditionType::UpdateTime(before.update_time.unwrap_or_default());
-    Write {
-        update_mask: Some(mask),
-        current_document: Some(precondition(as_read)),
-        ..put(before.name.clone(), fields)
-    }
+    Write { update_mask: Some(mask), current_document: Some(precondition(as_read)), ..put(before.name.clone(), fields) }
 }
 
 /// A document whole, whatever is there.

@@ -241,7 +241,8 @@ fn timeline(issue: &Issue, comments: &[Comment], history: &[Activity], now: Time
         };
         (activity.timestamp, entry)
     });
-    let mut timeline: Vec<_> = comments.chain(history).collect();
+    // History first: what happened at the same moment caused the comment.
+    let mut timeline: Vec<_> = history.chain(comments).collect();
     timeline.sort_by_key(|(at, _)| *at);
     timeline.into_iter().map(|(_, entry)| entry).collect()
 }

@@ -147,7 +147,7 @@ impl RowView {
             issue_type: issue.issue_type.as_str(),
             service: issue.service.clone(),
             component: issue.component.clone(),
-            location: issue.location.clone(),
+            location: short_path(&issue.location),
             environment: issue.environment.clone(),
             release: issue.release.clone(),
             tags: issue.tags.iter().filter(is_shown).map(tag).collect(),
@@ -158,6 +158,14 @@ impl RowView {
             assignee_id: issue.assignee_id.clone().unwrap_or_default(),
             comments: issue.comments,
         }
+    }
+}
+
+/// The file and the folder it is in: the end of a path tells more than its beginning.
+fn short_path(location: &str) -> String {
+    match location.rmatch_indices('/').nth(1) {
+        Some((start, _)) => location[start + 1..].to_owned(),
+        None => location.to_owned(),
     }
 }
 
@@ -205,6 +213,12 @@ mod tests {
     fn counts_are_short() {
         let texts = [0, 999, 1_000, 12_449, 999_999, 1_000_000, 1_250_000, 3_000_000_000].map(compact);
         assert_eq!(texts, ["0", "999", "1k", "12.4k", "999.9k", "1M", "1.2M", "3G"]);
+    }
+
+    #[test]
+    fn paths_keep_their_end() {
+        assert_eq!(short_path("examples/src/bin/cli.rs:7"), "bin/cli.rs:7");
+        assert_eq!(["src/feed.rs:42", "feed.rs", ""].map(short_path), ["src/feed.rs:42", "feed.rs", ""]);
     }
 
     #[test]

@@ -10,7 +10,7 @@ use tracing_issues::{
 };
 use uuid::Uuid;
 
-use super::fields::{Fields, clean};
+use super::fields::{Fields, bounded, clean};
 use crate::domain::{Details, Effect, Fingerprint, IssueId, IssueType, Occurrence, Severity, Source};
 
 /// The largest event that is read.
@@ -280,7 +280,7 @@ impl Fields {
         let span = |span: &Value| SpanRecord {
             name: member(span, "name"),
             target: member(span, "target"),
-            fields: span.get("fields").and_then(Value::as_object).map(super::fields::bounded).unwrap_or_default(),
+            fields: span.get("fields").and_then(Value::as_object).map(bounded).unwrap_or_default(),
         };
         spans.iter().take(32).map(span).collect()
     }
@@ -343,3 +343,6 @@ fn scalar(value: &Value) -> Option<String> {
         Value::Null | Value::Array(_) | Value::Object(_) => None,
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -40,7 +40,10 @@ fn the_original_format_is_first_class() {
         "created_at": "2026-01-04T23:30:50.123456",
         "source": "service",
     }));
-    assert_eq!((occurrence.service.as_str(), occurrence.reporter_id.as_str()), ("market_data_service", "market_data_service-service"));
+    assert_eq!(
+        (occurrence.service.as_str(), occurrence.reporter_id.as_str()),
+        ("market_data_service", "market_data_service-service")
+    );
     assert_eq!(occurrence.last_at.to_string(), "2026-01-04T23:30:50.123456Z", "a time without zone is UTC");
     assert_eq!((occurrence.priority, occurrence.count), (Priority::High, 1));
     assert_eq!(Value::Object(occurrence.details.context), json!({"additional": "context data"}));
@@ -52,7 +55,8 @@ fn what_the_library_writes_is_read_back_whole() {
     let mut event = tracing_issues::event::IssueEvent::new("feed stalled", "2026-05-01T00:00:00Z".parse().unwrap());
     event.service = "newsfeed".to_owned();
     event.error = vec![ErrorLink { kind: "io::Error".to_owned(), message: "refused".to_owned() }];
-    event.location = Some(Location { module: "newsfeed::feed".to_owned(), file: "src/feed.rs".to_owned(), line: Some(7) });
+    event.location =
+        Some(Location { module: "newsfeed::feed".to_owned(), file: "src/feed.rs".to_owned(), line: Some(7) });
     event.context.insert("order".to_owned(), json!(17));
     event.dropped_before = vec![("queue_full".to_owned(), 3)];
     event.occurrences = 42;
@@ -93,7 +97,10 @@ fn a_bad_field_falls_back_and_is_kept() {
         "kubernetes": {"pod": "x-1"},
     }));
     assert_eq!((occurrence.title.as_str(), occurrence.count), ("404", 1));
-    assert_eq!((occurrence.priority, occurrence.severity, occurrence.issue_type), (Priority::Medium, Severity::Error, IssueType::Bug));
+    assert_eq!(
+        (occurrence.priority, occurrence.severity, occurrence.issue_type),
+        (Priority::Medium, Severity::Error, IssueType::Bug)
+    );
     assert_eq!(occurrence.tags, ["a", "b", "c"]);
     assert_eq!(occurrence.last_at, now());
     assert_eq!(occurrence.details.error[0].message, "boom");
@@ -132,7 +139,8 @@ fn a_clock_in_the_future_is_not_believed() {
 
 #[test]
 fn the_first_is_never_after_the_last() {
-    let occurrence = read(&json!({"title": "t", "first_at": "2026-05-02T00:00:00Z", "last_at": "2026-05-01T00:00:00Z"}));
+    let occurrence =
+        read(&json!({"title": "t", "first_at": "2026-05-02T00:00:00Z", "last_at": "2026-05-01T00:00:00Z"}));
     assert_eq!(occurrence.first_at, occurrence.last_at);
 }
 
@@ -162,7 +170,10 @@ fn only_what_cannot_be_read_at_all_is_invalid() {
     check_invalid(br#"{"title": "", "description": " "}"#, "no_title");
     check_invalid(br#"{"title": {"deep": 1}}"#, "no_title");
     check_invalid(br#"{"title": "t", "op": "comment"}"#, "no_issue");
-    check_invalid(format!("{{\"title\": \"t\", \"x\": {}1{}}}", "[".repeat(200), "]".repeat(200)).as_bytes(), "not_json");
+    check_invalid(
+        format!("{{\"title\": \"t\", \"x\": {}1{}}}", "[".repeat(200), "]".repeat(200)).as_bytes(),
+        "not_json",
+    );
     check_invalid(&vec![b' '; MAX_EVENT_BYTES + 1], "too_large");
 }
 
@@ -175,7 +186,8 @@ fn text_cannot_forge_other_text() {
 
 #[test]
 fn context_is_bounded() {
-    let many: serde_json::Map<String, Value> = (0..100).map(|n| (format!("k{n:04}"), json!("v".repeat(9_000)))).collect();
+    let many: serde_json::Map<String, Value> =
+        (0..100).map(|n| (format!("k{n:04}"), json!("v".repeat(9_000)))).collect();
     let context = read(&json!({"title": "t", "context": many})).details.context;
     assert_eq!(context.len(), 64);
     assert!(context.values().all(|value| value.as_str().is_some_and(|text| text.len() < 8_200 && text.ends_with('…'))));

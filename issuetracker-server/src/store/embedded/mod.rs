@@ -10,7 +10,7 @@ use std::{path::Path, sync::Arc};
 
 use async_trait::async_trait;
 use jiff::Timestamp;
-use rusqlite::Connection;
+use rusqlite::{Connection, TransactionBehavior};
 use tokio::sync::{Semaphore, oneshot};
 
 use self::connection::{Readers, Writer};
@@ -62,7 +62,9 @@ impl EmbeddedStore {
     ) -> Result<T, StoreError> {
         let (answer, answered) = oneshot::channel();
         self.writer.run(Box::new(move |connection| {
-            let result = connection.transaction().map_err(unavailable).and_then(|transaction| {
+            // Immediate: another server on the same file is waited for now, not met in the middle.
+            let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate);
+            let result = transaction.map_err(unavailable).and_then(|transaction| {
                 let value = write(&transaction)?;
                 transaction.commit().map_err(unavailable)?;
                 Ok(value)

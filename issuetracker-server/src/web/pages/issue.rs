@@ -7,6 +7,7 @@ use axum::{
 };
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use tracing_issues::event::UnknownWord;
 
 use super::issue_view;
 use crate::{
@@ -81,9 +82,8 @@ pub(crate) async fn change(
 ) -> Result<Redirect, Problem> {
     let id = issue_id(id)?;
     let Form(form) = form?;
-    let wrong = |field: &'static str| {
-        move |error: tracing_issues::event::UnknownWord| Problem::invalid(vec![invalid(field, &error.to_string())])
-    };
+    let wrong =
+        |field: &'static str| move |error: UnknownWord| Problem::invalid(vec![invalid(field, &error.to_string())]);
     let change = IssueChange {
         status: form.status.map(|status| status.parse().map_err(wrong("status"))).transpose()?,
         priority: form.priority.map(|priority| priority.parse().map_err(wrong("priority"))).transpose()?,

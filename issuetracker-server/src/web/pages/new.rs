@@ -1,6 +1,6 @@
 //! The form for a new issue.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, str::FromStr};
 
 use axum::{
     Form,
@@ -10,6 +10,7 @@ use axum::{
 };
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use tracing_issues::event::UnknownWord;
 
 use super::{
     Shown,
@@ -80,35 +81,34 @@ pub(crate) async fn submit(
 
 impl NewIssueForm {
     fn read(&self) -> Result<NewIssue, Vec<InvalidField>> {
-        let some = |text: &str| Some(text.trim().to_owned()).filter(|text| !text.is_empty());
         let mut wrong = Vec::new();
-        let issue_type = some(&self.issue_type).and_then(|word| {
-            word.parse()
-                .map_err(|error: tracing_issues::event::UnknownWord| wrong.push(invalid("type", &error.to_string())))
-                .ok()
-        });
-        let priority = some(&self.priority).and_then(|word| {
-            word.parse()
-                .map_err(|error: tracing_issues::event::UnknownWord| {
-                    wrong.push(invalid("priority", &error.to_string()))
-                })
-                .ok()
-        });
-        if !wrong.is_empty() {
-            return Err(wrong);
-        }
-        Ok(NewIssue {
+        let issue = NewIssue {
             title: self.title.clone(),
             description: self.description.clone(),
-            issue_type,
-            priority,
+            issue_type: word(&self.issue_type, "type", &mut wrong),
+            priority: word(&self.priority, "priority", &mut wrong),
             assignee_id: some(&self.assignee_id),
             tags: self.tags.split(',').filter_map(some).collect(),
             component: self.component.trim().to_owned(),
             service: self.service.trim().to_owned(),
             source: Some(Source::Web),
             ..NewIssue::default()
-        })
+        };
+        if wrong.is_empty() { Ok(issue) } else { Err(wrong) }
+    }
+}
+
+fn some(text: &str) -> Option<String> {
+    Some(text.trim().to_owned()).filter(|text| !text.is_empty())
+}
+
+fn word<T: FromStr<Err = UnknownWord>>(text: &str, field: &'static str, wrong: &mut Vec<InvalidField>) -> Option<T> {
+    match some(text)?.parse() {
+        Ok(word) => Some(word),
+        Err(error) => {
+            wrong.push(invalid(field, &error.to_string()));
+            None
+        }
     }
 }
 

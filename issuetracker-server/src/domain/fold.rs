@@ -89,7 +89,7 @@ pub fn fold(existing: Option<Issue>, occurrences: &[&Occurrence]) -> Option<Fold
     if is_created || folded.issue.created_at != created_at {
         folded.note_creation();
     }
-    folded.issue.version += 1;
+    folded.issue.version += u64::from(folded.is_created || folded.is_regressed);
     Some(folded)
 }
 

@@ -72,7 +72,7 @@ pub struct Issue {
     pub head_event: Uuid,
     /// What a person decided; occurrences leave it alone.
     pub decided: Decided,
-    /// Raised by every change; the entity tag.
+    /// Raised by every change of the issue itself, by people or by coming back; occurrences alone leave it.
     pub version: u64,
 }
 

@@ -80,9 +80,15 @@ impl From<Issue> for IssueView {
     }
 }
 
-/// The entity tag of an issue: it changes with every change, counts included.
+/// The entity tag of an issue: its version, and what moves with occurrences.
 pub(crate) fn etag(issue: &Issue) -> String {
-    format!("\"{}\"", issue.version)
+    format!("\"{}.{}.{}\"", issue.version, issue.occurrences, issue.comments)
+}
+
+/// The version in an entity tag that came back. Occurrences that arrived since then are no conflict: on a busy issue
+/// nobody could change anything.
+pub(crate) fn version_of(etag: &str) -> Option<u64> {
+    etag.trim().trim_start_matches("W/").trim_matches('"').split('.').next()?.parse().ok()
 }
 
 /// A comment.

@@ -30,7 +30,9 @@ pub(crate) fn wait_until<T>(what: &str, mut ask: impl FnMut() -> Result<T, Strin
     loop {
         match ask() {
             Ok(answer) => return answer,
-            Err(state) if Instant::now() > deadline => panic!("{what}: not within {PATIENCE:?}; the last state: {state}"),
+            Err(state) if Instant::now() > deadline => {
+                panic!("{what}: not within {PATIENCE:?}; the last state: {state}")
+            }
             Err(_) => thread::sleep(Duration::from_millis(20)),
         }
     }
@@ -209,8 +211,7 @@ impl Server {
     #[track_caller]
     pub(crate) fn terminate(mut self) -> Ended {
         let asked = Instant::now();
-        let kill = format!("kill -TERM {}", self.child.id());
-        assert!(Command::new("sh").args(["-c", &kill]).status().unwrap().success());
+        self.signal("TERM");
         let status = wait_until("the server stops", || {
             self.child.try_wait().unwrap().ok_or_else(|| format!("it still runs; its log:\n{}", self.log()))
         });
@@ -218,9 +219,14 @@ impl Server {
     }
 
     /// Ends it as a crash does: nothing is finished, nothing is said.
-    pub(crate) fn kill(mut self) {
-        self.child.kill().unwrap();
-        self.child.wait().unwrap();
+    pub(crate) fn kill(&self) {
+        self.signal("KILL");
+    }
+
+    #[track_caller]
+    fn signal(&self, name: &str) {
+        let kill = format!("kill -{name} {}", self.child.id());
+        assert!(Command::new("sh").args(["-c", &kill]).status().unwrap().success());
     }
 }
 
@@ -297,7 +303,8 @@ pub(crate) fn check_foreign_issue(server: &Server, number: usize, id: &str) {
     let expected: Value = serde_json::from_str(foreign_issues()[number]).unwrap();
     let issue = server.get(&format!("/api/v1/issues/{id}")).expect(200).json();
     let fields = expected["issue"].as_object().unwrap();
-    let found: Value = fields.keys().map(|name| (name.clone(), issue[name].clone())).collect::<serde_json::Map<_, _>>().into();
+    let found: Value =
+        fields.keys().map(|name| (name.clone(), issue[name].clone())).collect::<serde_json::Map<_, _>>().into();
     assert_eq!(found, expected["issue"], "line {} has become another issue", number + 1);
     let page = server.get(&format!("/api/v1/issues/{id}/occurrences?limit=100")).expect(200).json();
     let occurrences = page["occurrences"].as_array().unwrap();

@@ -1,7 +1,10 @@
 //! What only this store can get wrong: outages, documents that others wrote, limits of a request, and search beyond
 //! one page. Needs the emulator, except where an outage is the point.
 
-use std::time::Instant;
+use std::{
+    io::{Read, Write},
+    time::Instant,
+};
 
 use jiff::Timestamp;
 use uuid::Uuid;
@@ -9,12 +12,42 @@ use uuid::Uuid;
 use super::{value::text, write::put, *};
 use crate::domain::{Details, Effect, Fingerprint, IssueType, Occurrence, Priority, Severity, Source, Status, fold};
 
-async fn emulated() -> FirestoreStore {
-    let address = std::env::var("TEST_FIRESTORE_EMULATOR").expect(
+fn emulator() -> String {
+    std::env::var("TEST_FIRESTORE_EMULATOR").expect(
         "TEST_FIRESTORE_EMULATOR names no emulator: run `scripts/services up` and `eval $(scripts/services env)`",
-    );
+    )
+}
+
+/// A store in a project of its own, whose documents are dropped with it: the emulator keeps all in its memory, and slows
+/// down to a standstill when that is full.
+struct Emulated {
+    store: FirestoreStore,
+    project: String,
+}
+
+async fn emulated() -> Emulated {
     let project = format!("store-{}", Uuid::now_v7().simple());
-    FirestoreStore::connect_emulator(&project, &address).await.unwrap()
+    Emulated { store: FirestoreStore::connect_emulator(&project, &emulator()).await.unwrap(), project }
+}
+
+impl std::ops::Deref for Emulated {
+    type Target = FirestoreStore;
+
+    fn deref(&self) -> &FirestoreStore {
+        &self.store
+    }
+}
+
+impl Drop for Emulated {
+    fn drop(&mut self) {
+        let address = emulator();
+        let Ok(mut emulator) = std::net::TcpStream::connect(&address) else { return };
+        let path = format!("/emulator/v1/projects/{}/databases/(default)/documents", self.project);
+        let request = format!("DELETE {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
+        let _ = emulator.write_all(request.as_bytes());
+        // Its answer, so that the next test does not start beside the clearing.
+        let _ = emulator.read(&mut [0; 512]);
+    }
 }
 
 fn occurrence(title: &str, second: i64) -> Occurrence {
@@ -63,11 +96,10 @@ async fn firestore_may_be_down_at_boot_and_come_later() {
     let stored = store.ingest(&batch(&[occurrence("feed stalled", 1)])).await;
     assert!(matches!(stored, Err(StoreError::Unavailable(_))), "{stored:?}");
 
-    let emulator = std::env::var("TEST_FIRESTORE_EMULATOR").expect("TEST_FIRESTORE_EMULATOR names no emulator");
     let listener = tokio::net::TcpListener::bind(address).await.unwrap();
     tokio::spawn(async move {
         while let Ok((mut client, _)) = listener.accept().await {
-            let mut server = tokio::net::TcpStream::connect(&emulator).await.unwrap();
+            let mut server = tokio::net::TcpStream::connect(emulator()).await.unwrap();
             tokio::spawn(async move { tokio::io::copy_bidirectional(&mut client, &mut server).await });
         }
     });

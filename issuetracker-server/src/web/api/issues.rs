@@ -113,17 +113,10 @@ pub(crate) async fn change(
 }
 
 fn if_match(headers: &HeaderMap) -> Result<Option<u64>, Problem> {
-    match headers.get(header::IF_MATCH).map(HeaderValue::to_str) {
-        None | Some(Ok("*")) => Ok(None),
-        Some(Ok(tag)) => match tag.trim_start_matches("W/").trim_matches('"').parse() {
-            Ok(version) => Ok(Some(version)),
-            Err(_) => {
-                Err(Problem::bad_request("invalid_if_match", "If-Match must be the ETag of the issue, unchanged."))
-            }
-        },
-        Some(Err(_)) => {
-            Err(Problem::bad_request("invalid_if_match", "If-Match must be the ETag of the issue, unchanged."))
-        }
+    let Some(tag) = headers.get(header::IF_MATCH).filter(|tag| *tag != "*") else { return Ok(None) };
+    match tag.to_str().ok().and_then(views::version_of) {
+        Some(version) => Ok(Some(version)),
+        None => Err(Problem::bad_request("invalid_if_match", "If-Match must be the ETag of the issue, unchanged.")),
     }
 }
 

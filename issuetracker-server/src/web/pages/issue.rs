@@ -19,6 +19,7 @@ use crate::{
         api::issue_id,
         problem::Problem,
         require::{Require, permission},
+        views,
     },
 };
 
@@ -90,10 +91,9 @@ pub(crate) async fn change(
         assignee_id: form.assignee_id.map(|person| Some(person.trim().to_owned()).filter(|person| !person.is_empty())),
         tags: None,
     };
-    // A form that has stood open while the error came back must still save: only the same fields could clash, and the
-    // history shows both. So the version is not asked for here; the API offers If-Match.
-    let _ = form.etag;
-    state.triage.change(&id, &change, &principal, Timestamp::now(), None).await?;
+    // A form that stood open while somebody else decided must not undo that unseen.
+    let if_version = views::version_of(&form.etag);
+    state.triage.change(&id, &change, &principal, Timestamp::now(), if_version).await?;
     Ok(Redirect::to(&format!("/issues/{id}")))
 }
 

@@ -36,7 +36,6 @@ struct HeaderView {
     updated_at: TimeView,
     etag: String,
     muted_until: Option<TimeView>,
-    version_etag: String,
 }
 
 #[derive(Serialize)]
@@ -130,7 +129,6 @@ impl IssuePageView {
                 updated_at: TimeView::new(issue.updated_at, now),
                 etag: views::etag(issue),
                 muted_until: issue.muted_until.map(|until| TimeView::new(until, now)),
-                version_etag: views::etag(issue),
             },
             can_change,
             statuses: word_options(Status::ALL.map(Status::as_str), issue.status.as_str()),

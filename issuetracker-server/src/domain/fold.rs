@@ -123,15 +123,13 @@ impl Folded {
 
         self.reopen_if_regressed(occurrence);
         self.activities.push(activity(occurrence, ActivityKind::Occurrence, occurrence.record()));
-        let day = day_of(occurrence.last_at);
-        let recurrence =
-            self.recurrences.entry(recurrence_id(&day, &occurrence.reporter_id)).or_insert_with(|| Recurrence {
-                author_id: occurrence.reporter_id.clone(),
-                day,
-                count: 0,
-                first_at: occurrence.first_at,
-                last_at: occurrence.last_at,
-            });
+        let recurrence = self.recurrences.entry(daily_comment_id(occurrence)).or_insert_with(|| Recurrence {
+            author_id: occurrence.reporter_id.clone(),
+            day: day_of(occurrence.last_at),
+            count: 0,
+            first_at: occurrence.first_at,
+            last_at: occurrence.last_at,
+        });
         recurrence.count += occurrence.count;
         recurrence.first_at = recurrence.first_at.min(occurrence.first_at);
         recurrence.last_at = recurrence.last_at.max(occurrence.last_at);
@@ -260,8 +258,9 @@ pub fn comment(issue: &mut Issue, id: &str, content: &str, author_id: &str, now:
     (comment, activity)
 }
 
-/// The id of the one comment that `reporter` has on `day`.
-pub fn recurrence_id(day: &str, reporter: &str) -> String {
+/// The id of the one comment that counts what its reporter saw on that day.
+pub fn daily_comment_id(occurrence: &Occurrence) -> String {
+    let (day, reporter) = (day_of(occurrence.last_at), &occurrence.reporter_id);
     // Reporters are foreign text: only what is safe in a key goes into one.
     let safe: String = reporter.chars().map(|c| if c.is_ascii_alphanumeric() || c == '-' { c } else { '_' }).collect();
     format!("seen-{day}-{}", safe.chars().take(100).collect::<String>())

@@ -66,7 +66,7 @@ pub struct Issue {
     pub resolved_at: Option<Timestamp>,
     /// Until then it is counted but silent.
     pub muted_until: Option<Timestamp>,
-    /// Comments, those of the system included.
+    /// Comments that somebody wrote; a reporter's daily count is not one.
     pub comments: u64,
     /// The earliest event: title, description and the other facts above are its.
     pub head_event: Uuid,
@@ -173,6 +173,9 @@ macro_rules! activity_kinds {
         pub enum ActivityKind { $($(#[$doc])* $variant),+ }
 
         impl ActivityKind {
+            /// Every kind.
+            pub const ALL: &'static [Self] = &[$(Self::$variant),+];
+
             /// The word for it outside the process.
             pub const fn as_str(self) -> &'static str { match self { $(Self::$variant => $word),+ } }
         }

@@ -107,7 +107,7 @@ pub struct IssueQuery {
     pub limit: usize,
 }
 
-/// The order of a list; always descending, ties by id.
+/// The order of a list; always descending, ties by id, descending too.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Sort {
     /// The latest occurrence first.
@@ -156,7 +156,7 @@ pub struct Cursor {
 pub struct Page<T> {
     /// The items.
     pub items: Vec<T>,
-    /// Where the next part starts, if there is one.
+    /// Where the next part starts, if there may be one; also an empty part can have it (a search that has not ended).
     pub next: Option<Cursor>,
 }
 
@@ -174,8 +174,9 @@ pub struct Overview {
 /// The store of issues. Every method is one atomic step.
 #[async_trait]
 pub trait IssueStore: Send + Sync {
-    /// Commits a batch: issues, their history and the watermark, all or nothing. Tells for each occurrence, in order,
-    /// what became of it. An event that was committed before changes nothing.
+    /// Commits a batch: issues, their history and the watermark. Tells for each occurrence, in order, what became of it.
+    /// An event that was committed before changes nothing, so after an error the whole batch is committed again. A batch
+    /// beyond the store's limits may need several commits; the watermark goes with the last.
     async fn ingest(&self, batch: &Batch) -> Result<Vec<Stored>, StoreError>;
 
     /// How far this partition is in the store.

@@ -2,7 +2,7 @@
 //! Only what cannot be read at all is [`Invalid`]; everything else is repaired, and each repair is counted by field.
 
 use jiff::{SignedDuration, Timestamp, civil::DateTime, tz::TimeZone};
-use serde_json::Value;
+use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 use tracing_issues::{
     event::{Breadcrumb, ErrorLink, Location, MAX_TITLE_CHARS, Op, SpanRecord, error_kind, truncate_chars},
@@ -11,12 +11,17 @@ use tracing_issues::{
 use uuid::Uuid;
 
 use super::fields::{Fields, bounded, clean};
-use crate::domain::{Details, Effect, Fingerprint, IssueId, IssueType, Occurrence, Severity, Source};
+use crate::{
+    domain::{Details, Effect, Fingerprint, IssueId, IssueType, Occurrence, Severity, Source},
+    metrics,
+};
 
 /// The largest event that is read.
 pub const MAX_EVENT_BYTES: usize = 1024 * 1024;
 /// Producers' clocks may be ahead by so much before their times are replaced.
 const MAX_CLOCK_AHEAD: SignedDuration = SignedDuration::from_mins(5);
+/// The largest record of one occurrence; Firestore refuses documents of 1 MiB.
+const MAX_RECORD_BYTES: usize = 256 * 1024;
 /// More repeats than this in one event are a mistake of its producer.
 const MAX_COUNT: u64 = 1_000_000_000;
 
@@ -149,7 +154,21 @@ pub fn decode(bytes: &[u8], place: Place<'_>, now: Timestamp) -> Result<Occurren
         }
     };
 
-    Ok(Occurrence {
+    let details = Details {
+        error,
+        spans: fields.spans(),
+        breadcrumbs: fields.breadcrumbs(),
+        location,
+        backtrace: fields.text("backtrace"),
+        trace_id: fields.text("trace_id"),
+        span_id: fields.text("span_id"),
+        host: fields.text("host"),
+        pid: fields.number("pid").and_then(|pid| u32::try_from(pid).ok()),
+        thread: fields.text("thread"),
+        dropped_before: fields.counts("dropped_before"),
+        context: Map::new(),
+    };
+    let mut occurrence = Occurrence {
         event_id,
         issue_id,
         effect,
@@ -171,22 +190,37 @@ pub fn decode(bytes: &[u8], place: Place<'_>, now: Timestamp) -> Result<Occurren
         environment: fields.text("environment"),
         release: fields.text("release"),
         fingerprint,
-        details: Details {
-            error,
-            spans: fields.spans(),
-            breadcrumbs: fields.breadcrumbs(),
-            location,
-            backtrace: fields.text("backtrace"),
-            trace_id: fields.text("trace_id"),
-            span_id: fields.text("span_id"),
-            host: fields.text("host"),
-            pid: fields.number("pid").and_then(|pid| u32::try_from(pid).ok()),
-            thread: fields.text("thread"),
-            dropped_before: fields.counts("dropped_before"),
-            // Last: it takes over whatever nobody else has read.
-            context: fields.into_context(),
+        details,
+    };
+    // Last: it takes over whatever nobody else has read.
+    occurrence.details.context = fields.into_context();
+    fit(&mut occurrence);
+    Ok(occurrence)
+}
+
+/// Leaves out details until the record of the occurrence fits every store, and says so. What identifies the problem
+/// stays.
+fn fit(occurrence: &mut Occurrence) {
+    let leave_out: [fn(&mut Details); 4] = [
+        |details| details.breadcrumbs.clear(),
+        |details| details.spans.iter_mut().for_each(|span| span.fields.clear()),
+        |details| details.context.clear(),
+        |details| {
+            details.backtrace = truncate_chars(&details.backtrace, 8_000);
+            details.error.iter_mut().for_each(|link| link.message = truncate_chars(&link.message, 1_000));
         },
-    })
+    ];
+    for leave_out in leave_out {
+        if Value::Object(occurrence.record()).to_string().len() <= MAX_RECORD_BYTES {
+            return;
+        }
+        leave_out(&mut occurrence.details);
+        metrics::repaired("details");
+        occurrence
+            .details
+            .context
+            .insert("truncated".to_owned(), "the event was too large; details were left out".into());
+    }
 }
 
 /// The first line of the title, or of the description if there is no title.

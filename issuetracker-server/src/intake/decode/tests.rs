@@ -186,11 +186,24 @@ fn text_cannot_forge_other_text() {
 
 #[test]
 fn context_is_bounded() {
-    let many: serde_json::Map<String, Value> =
-        (0..100).map(|n| (format!("k{n:04}"), json!("v".repeat(9_000)))).collect();
-    let context = read(&json!({"title": "t", "context": many})).details.context;
-    assert_eq!(context.len(), 64);
-    assert!(context.values().all(|value| value.as_str().is_some_and(|text| text.len() < 8_200 && text.ends_with('…'))));
+    let many: serde_json::Map<String, Value> = (0..1_000).map(|n| (format!("k{n:04}"), json!("v"))).collect();
+    assert_eq!(read(&json!({"title": "t", "context": many})).details.context.len(), 64);
+    let long = read(&json!({"title": "t", "context": {"k": "v".repeat(20_000)}})).details.context;
+    assert!(long["k"].as_str().is_some_and(|text| text.len() < 8_200 && text.ends_with('…')));
+}
+
+#[test]
+fn an_enormous_event_fits_every_store_and_keeps_what_identifies_it() {
+    let spans: Vec<Value> = (0..32)
+        .map(|n| json!({"name": format!("s{n}"), "fields": {"a": "x".repeat(8_000), "b": "y".repeat(8_000)}}))
+        .collect();
+    let occurrence = read(&json!({
+        "title": "t", "spans": spans, "backtrace": "b".repeat(60_000), "error": vec!["e".repeat(9_000); 32],
+    }));
+    let record = Value::Object(occurrence.record()).to_string();
+    assert!(record.len() <= MAX_RECORD_BYTES, "{}", record.len());
+    assert_eq!((occurrence.details.spans.len(), occurrence.details.error.len()), (32, 32));
+    assert!(occurrence.details.context["truncated"].is_string());
 }
 
 #[test]

@@ -22,12 +22,12 @@ pub(super) fn issues(connection: &Connection, query: &IssueQuery) -> Result<Page
     let column = query.sort.as_str();
     if let Some(after) = &query.after {
         filter.add(
-            &format!("({column} < ? OR ({column} = ? AND id > ?))"),
+            &format!("({column} < ? OR ({column} = ? AND id < ?))"),
             [Value::Integer(after.key), Value::Integer(after.key), Value::Text(after.id.clone())],
         );
     }
     let sql = format!(
-        "SELECT {ISSUE_COLUMNS} FROM issues{} ORDER BY {column} DESC, id LIMIT {}",
+        "SELECT {ISSUE_COLUMNS} FROM issues{} ORDER BY {column} DESC, id DESC LIMIT {}",
         filter.sql(),
         query.limit.saturating_add(1)
     );
@@ -162,8 +162,8 @@ pub(super) fn activities(
     };
     let (key, last) = after.map_or((i64::MAX, ""), |cursor| (cursor.key, cursor.id.as_str()));
     let sql = format!(
-        "SELECT * FROM activities WHERE issue_id = ?1 AND {kinds} AND (timestamp < ?2 OR (timestamp = ?2 AND id > ?3)) \
-         ORDER BY timestamp DESC, id LIMIT ?4"
+        "SELECT * FROM activities WHERE issue_id = ?1 AND {kinds} AND (timestamp < ?2 OR (timestamp = ?2 AND id < ?3)) \
+         ORDER BY timestamp DESC, id DESC LIMIT ?4"
     );
     let items = connection
         .prepare_cached(&sql)

@@ -33,11 +33,11 @@ CREATE TABLE issues (
     version          INTEGER NOT NULL
 ) STRICT;
 
-CREATE INDEX issues_by_last_seen ON issues (last_seen DESC, id);
-CREATE INDEX issues_by_first_seen ON issues (first_seen DESC, id);
-CREATE INDEX issues_by_occurrences ON issues (occurrences DESC, id);
-CREATE INDEX issues_by_status ON issues (status, last_seen DESC, id);
-CREATE INDEX issues_by_service ON issues (service, status, last_seen DESC, id);
+CREATE INDEX issues_by_last_seen ON issues (last_seen DESC, id DESC);
+CREATE INDEX issues_by_first_seen ON issues (first_seen DESC, id DESC);
+CREATE INDEX issues_by_occurrences ON issues (occurrences DESC, id DESC);
+CREATE INDEX issues_by_status ON issues (status, last_seen DESC, id DESC);
+CREATE INDEX issues_by_service ON issues (service, status, last_seen DESC, id DESC);
 CREATE INDEX issues_by_environment ON issues (environment);
 
 -- An event's activity has the event's id: that is how a repeat is known.
@@ -51,7 +51,7 @@ CREATE TABLE activities (
     PRIMARY KEY (issue_id, id)
 ) STRICT;
 
-CREATE INDEX activities_by_type ON activities (issue_id, type, timestamp DESC, id);
+CREATE INDEX activities_by_type ON activities (issue_id, type, timestamp DESC, id DESC);
 
 CREATE TABLE comments (
     issue_id    TEXT NOT NULL REFERENCES issues (id),

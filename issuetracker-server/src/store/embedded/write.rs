@@ -39,14 +39,13 @@ pub(super) fn ingest(transaction: &Transaction<'_>, batch: &Batch) -> Result<Vec
 }
 
 fn save(transaction: &Transaction<'_>, folded: &fold::Folded) -> Result<(), StoreError> {
-    let mut issue = folded.issue.clone();
+    let issue = &folded.issue;
     let mut comments = folded.comments.clone();
     for (comment_id, recurrence) in &folded.recurrences {
         let before = read::comment(transaction, &issue.id, comment_id)?;
-        issue.comments += u64::from(before.is_none());
         comments.push(recurrence.apply(comment_id, before.as_ref()));
     }
-    row::save_issue(transaction, &issue)?;
+    row::save_issue(transaction, issue)?;
     for activity in &folded.activities {
         row::save_activity(transaction, &issue.id, activity)?;
     }

@@ -11,7 +11,6 @@ use firestore::gcloud_sdk::{
     google::firestore::v1::{Document, Write},
     prost::Message,
 };
-use jiff::tz::TimeZone;
 
 use super::{
     FirestoreStore,
@@ -154,7 +153,7 @@ impl FirestoreStore {
             .iter()
             .filter(|occurrence| occurrence.effect == Effect::Occurred)
             .filter(|occurrence| documents.contains_key(&paths.issue(occurrence.issue_id.as_str())))
-            .map(|occurrence| paths.comment(&occurrence.issue_id, &recurrence_id(occurrence)))
+            .map(|occurrence| paths.comment(&occurrence.issue_id, &fold::daily_comment_id(occurrence)))
             .collect();
         let mut comments: Vec<String> = comments.into_iter().collect();
         if !is_refused {
@@ -196,12 +195,11 @@ impl FirestoreStore {
         folded: fold::Folded,
         documents: &HashMap<String, Document>,
     ) -> Result<(), StoreError> {
-        let (paths, mut issue) = (self.paths(), folded.issue);
+        let (paths, issue) = (self.paths(), folded.issue);
         for (comment_id, recurrence) in &folded.recurrences {
             let name = paths.comment(&issue.id, comment_id);
             let before = documents.get(&name);
             let told = before.map(|document| document::read(document, document::comment)).transpose()?;
-            issue.comments += u64::from(told.is_none());
             plan.save(name, before, document::comment_fields(&recurrence.apply(comment_id, told.as_ref())));
         }
         plan.save(paths.issue(issue.id.as_str()), before, document::issue_fields(&issue));
@@ -221,10 +219,4 @@ impl FirestoreStore {
     fn activity_of(&self, occurrence: &Occurrence) -> String {
         self.paths().activity(&occurrence.issue_id, &occurrence.event_id.to_string())
     }
-}
-
-/// The key under which [`fold`] will ask for the daily comment. Were it another, its creation would be refused.
-fn recurrence_id(occurrence: &Occurrence) -> String {
-    let day = occurrence.last_at.to_zoned(TimeZone::UTC).date().to_string();
-    fold::recurrence_id(&day, &occurrence.reporter_id)
 }

@@ -10,7 +10,9 @@ use uuid::Uuid;
 
 use crate::{
     auth::Principal,
-    domain::{Activity, ActivityKind, Comment, Issue, IssueChange, IssueId, IssueType, Priority, Severity, Source},
+    domain::{
+        Activity, ActivityKind, Comment, Issue, IssueChange, IssueId, IssueType, Priority, Severity, Source, to_micros,
+    },
     intake::{Intake, IntakeError, Receipt},
     notify::{Change, Notifier},
     store::{Cursor, IssueQuery, IssueStore, Overview, Page, StoreError},
@@ -170,7 +172,7 @@ impl Triage {
         now: Timestamp,
         if_version: Option<u64>,
     ) -> Result<Issue, StoreError> {
-        let issue = self.store.change(id, change, &principal.user_id, now, if_version).await?;
+        let issue = self.store.change(id, change, &principal.user_id, to_micros(now), if_version).await?;
         self.notifier.publish(Change::of_one(id));
         Ok(issue)
     }
@@ -194,7 +196,7 @@ impl Triage {
             return Err(TriageError::Invalid(vec![invalid("content", &message)]));
         }
         let comment_id = Uuid::now_v7().to_string();
-        let comment = self.store.add_comment(id, &comment_id, content, &principal.user_id, now).await?;
+        let comment = self.store.add_comment(id, &comment_id, content, &principal.user_id, to_micros(now)).await?;
         self.notifier.publish(Change::of_one(id));
         Ok(comment)
     }

@@ -13,3 +13,8 @@ pub use tracing_issues::{
     event::{IssueType, Priority, Severity, Source},
     fingerprint::{Fingerprint, IssueId},
 };
+
+/// The time as stores keep it, in microseconds: what is finer would not come back as it went in.
+pub fn to_micros(time: jiff::Timestamp) -> jiff::Timestamp {
+    jiff::Timestamp::from_microsecond(time.as_microsecond()).unwrap_or(time)
+}

@@ -12,7 +12,7 @@ use uuid::Uuid;
 
 use super::fields::{Fields, bounded, clean};
 use crate::{
-    domain::{Details, Effect, Fingerprint, IssueId, IssueType, Occurrence, Severity, Source},
+    domain::{Details, Effect, Fingerprint, IssueId, IssueType, Occurrence, Severity, Source, to_micros},
     metrics,
 };
 
@@ -250,11 +250,6 @@ fn derived_id(place: Place<'_>, payload: &[u8]) -> Uuid {
     Uuid::new_v8(bytes)
 }
 
-/// Stores keep microseconds; what is finer would not come back as it went in.
-fn to_micros(time: Timestamp) -> Timestamp {
-    Timestamp::from_microsecond(time.as_microsecond()).unwrap_or(time)
-}
-
 /// RFC 3339; without a zone it is UTC; with a space for the `T` as Python and SQL write it; or seconds or milliseconds.
 fn parse_time(value: &Value) -> Option<Timestamp> {
     match value {
@@ -262,12 +257,17 @@ fn parse_time(value: &Value) -> Option<Timestamp> {
             .parse::<Timestamp>()
             .ok()
             .or_else(|| text.parse::<DateTime>().ok()?.to_zoned(TimeZone::UTC).ok().map(|zoned| zoned.timestamp())),
-        Value::Number(number) => {
-            let number = number.as_f64()?;
-            // Seconds until the year 5138, milliseconds since 1973.
-            let seconds = if number.abs() < 1e11 { number } else { number / 1e3 };
-            SignedDuration::try_from_secs_f64(seconds).ok().and_then(|since| Timestamp::from_duration(since).ok())
-        }
+        // Seconds until the year 5138, milliseconds since 1973.
+        Value::Number(number) => match number.as_i64() {
+            Some(seconds @ -99_999_999_999..=99_999_999_999) => Timestamp::from_second(seconds).ok(),
+            Some(millis) => Timestamp::from_millisecond(millis).ok(),
+            None => {
+                let number = number.as_f64()?;
+                let seconds = if number.abs() < 1e11 { number } else { number / 1e3 };
+                let micros = SignedDuration::try_from_secs_f64((seconds * 1e6).round() / 1e6).ok()?;
+                Timestamp::from_duration(micros).ok()
+            }
+        },
         _ => None,
     }
 }

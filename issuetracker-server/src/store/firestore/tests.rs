@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use uuid::Uuid;
 
 use super::{value::text, write::put, *};
-use crate::domain::{Details, Effect, Fingerprint, IssueType, Occurrence, Priority, Severity, Source, Status, fold};
+use crate::domain::{Details, Effect, Fingerprint, IssueType, Occurrence, Priority, Severity, Source, Status};
 
 fn emulator() -> String {
     std::env::var("TEST_FIRESTORE_EMULATOR").expect(
@@ -266,61 +266,4 @@ async fn facets_are_bounded_and_shared() {
     store.ingest(&batch(&[Occurrence { service: "late".into(), ..occurrence("same", 700) }])).await.unwrap();
     let overview = store.overview(&IssueQuery::default()).await.unwrap();
     assert_eq!((overview.services.len(), overview.environments), (500, vec!["test".to_owned()]));
-}
-
-/// Not a test of anything: prints what `ingest` reaches beside bare commits of the same documents.
-/// `cargo test -- --ignored --nocapture how_fast`.
-#[tokio::test]
-#[ignore = "a measurement"]
-async fn how_fast() {
-    const BATCHES: u32 = 40;
-    emulated().await.check().await.unwrap();
-    for (label, issues) in [("new issues", u32::MAX), ("repeats of 20", 20), ("repeats of 1", 1)] {
-        let batches: Vec<Batch> = (0..BATCHES)
-            .map(|index| {
-                let events = (0..100).map(|at| occurrence(&format!("{}", (index * 100 + at) % issues), index.into()));
-                let (next_offset, timestamp_ms) = (i64::from(index) * 100, index.into());
-                let watermark = Watermark { topic: "t".into(), partition: 0, next_offset, timestamp_ms };
-                Batch { occurrences: events.collect(), watermark: Some(watermark) }
-            })
-            .collect();
-        let (store, started) = (emulated().await, Instant::now());
-        for batch in &batches {
-            store.ingest(batch).await.unwrap();
-        }
-        let ingested = started.elapsed().as_secs_f64();
-        let started = Instant::now();
-        for batch in &batches {
-            store.ingest(batch).await.unwrap();
-        }
-        let redelivered = started.elapsed().as_secs_f64();
-        let (store, mut bare) = (emulated().await, 0.0);
-        for batch in &batches {
-            let writes = bare_writes(&store, batch);
-            let started = Instant::now();
-            assert!(store.client.commit(writes).await.is_ok());
-            bare += started.elapsed().as_secs_f64();
-        }
-        let rate = |seconds: f64| f64::from(BATCHES * 100) / seconds;
-        let (ingested, redelivered, bare) = (rate(ingested), rate(redelivered), rate(bare));
-        println!("{label}: {ingested:.0} events/s; bare commits {bare:.0}; redelivered {redelivered:.0}");
-    }
-}
-
-/// What a batch writes, without having read anything and on no condition.
-fn bare_writes(store: &FirestoreStore, batch: &Batch) -> Vec<firestore::gcloud_sdk::google::firestore::v1::Write> {
-    let (paths, mut writes) = (store.paths(), Vec::new());
-    for (id, indexes) in crate::store::by_issue(&batch.occurrences) {
-        let occurrences: Vec<&Occurrence> = indexes.into_iter().map(|index| &batch.occurrences[index]).collect();
-        let folded = fold::fold(None, &occurrences).unwrap();
-        writes.push(put(paths.issue(id.as_str()), document::issue_fields(&folded.issue)));
-        for activity in &folded.activities {
-            writes.push(put(paths.activity(id, &activity.id), document::activity_fields(activity)));
-        }
-        for (comment_id, recurrence) in &folded.recurrences {
-            let comment = recurrence.apply(comment_id, None);
-            writes.push(put(paths.comment(id, comment_id), document::comment_fields(&comment)));
-        }
-    }
-    writes
 }

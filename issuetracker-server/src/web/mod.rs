@@ -1,5 +1,5 @@
-//! The HTTP side: one visible list of routes. Handlers are in [`api`] and [`pages`]; what surrounds every request is in
-//! [`observe`].
+//! The HTTP side: one visible list of routes. Handlers are in `api` and `pages`; what surrounds every request is in
+//! `observe`.
 
 mod api;
 mod assets;

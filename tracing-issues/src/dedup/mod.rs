@@ -1,6 +1,6 @@
 //! Deduplication between the instances of one service: has anybody reported this fingerprint already? It thins traffic
 //! and is never the truth: a wrong answer, or none, changes when an event goes out, never what is counted.
-//! Repeats within one process do not come here, they are counted in its own [`aggregate`](crate::aggregate) windows.
+//! Repeats within one process do not come here, they are counted in its own suppression windows (`aggregate`).
 
 #[cfg(feature = "redis")]
 pub(crate) mod redis;

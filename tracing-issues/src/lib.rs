@@ -36,7 +36,7 @@
 //!
 //! # Features
 //!
-//! `http` (default), `https`, `kafka`, `kafka-ssl`, `redis`. They only add code.
+//! `http` (default), `https`, `kafka`, `redis`. They only add code.
 
 mod aggregate;
 mod builder;

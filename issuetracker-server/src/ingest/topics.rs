@@ -36,7 +36,7 @@ async fn create(config: &KafkaConfig) -> Result<(), KafkaError> {
     let options = AdminOptions::new().request_timeout(Some(ATTEMPT)).operation_timeout(Some(ATTEMPT));
     for result in admin.create_topics(&topics, &options).await? {
         match result {
-            Ok(topic) => tracing::info!(topic, partitions = config.partitions, "created the topic"),
+            Ok(topic) => tracing::info!(topic, "created the topic"),
             Err((_, RDKafkaErrorCode::TopicAlreadyExists)) => (),
             // Not allowed to create: then the operator has, or the consumer will say what is missing.
             Err((

@@ -19,7 +19,10 @@ use crate::{
 };
 
 /// How long requests that are being answered may take after the stop was asked for.
-const DRAIN_TIMEOUT: Duration = Duration::from_secs(8);
+const DRAIN_TIMEOUT: Duration = Duration::from_secs(4);
+
+/// How long the consumer may take after that.
+const CONSUMER_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Runs the server until `shutdown`, then stops within ten seconds.
 ///
@@ -61,7 +64,11 @@ pub async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<
     });
     tracing::info!("listening on http://{address}");
     serve(listener, web::router(state), &shutdown).await?;
-    consumer.await?;
+    match tokio::time::timeout(CONSUMER_TIMEOUT, consumer).await {
+        Ok(result) => result?,
+        // What was in progress is read again at the next start, to the same effect.
+        Err(_) => tracing::warn!("the consumer did not stop in time"),
+    }
     tracing::info!("stopped");
     Ok(())
 }

@@ -25,6 +25,8 @@ pub struct Check {
 
 /// The name of the check that the Kafka loop keeps.
 pub const KAFKA: &str = "kafka";
+/// The name of the check that records can be consumed at all.
+pub const CONSUMER: &str = "consumer";
 /// The name of the check of the store.
 pub const STORE: &str = "store";
 

@@ -45,10 +45,8 @@ impl ClientContext for Watch {
         }
         for topic in statistics.topics.values() {
             for (partition, state) in topic.partitions.iter().filter(|(partition, _)| **partition >= 0) {
-                // -1 means that the client does not know yet.
-                if state.consumer_lag >= 0 {
-                    metrics::consumer_lag(*partition, state.consumer_lag);
-                }
+                // -1: not ours, or not known yet. Another server reports it then.
+                metrics::consumer_lag(*partition, state.consumer_lag.max(0));
             }
         }
     }

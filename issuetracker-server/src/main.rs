@@ -1,6 +1,6 @@
 //! The server's process: configuration, logs, signals; everything else is in [`app`](issuetracker_server::app).
 
-use std::process::ExitCode;
+use std::{process::ExitCode, time::Duration};
 
 use clap::Parser;
 use issuetracker_server::{
@@ -22,9 +22,8 @@ struct Arguments {
     check_config: bool,
 }
 
-#[tokio::main]
 #[expect(clippy::print_stdout, clippy::print_stderr, reason = "answers to the person who started it")]
-async fn main() -> ExitCode {
+fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let config = match Config::from_env() {
         Ok(config) => config,
@@ -40,9 +39,15 @@ async fn main() -> ExitCode {
     start_logs(&config);
     config.describe().iter().for_each(|(name, value)| tracing::info!("{name}: {value}"));
 
-    let shutdown = CancellationToken::new();
-    tokio::spawn(cancel_on_signal(shutdown.clone()));
-    match app::run(config, shutdown).await {
+    let result = tokio::runtime::Runtime::new().map_err(Into::into).and_then(|runtime| {
+        let shutdown = CancellationToken::new();
+        runtime.spawn(cancel_on_signal(shutdown.clone()));
+        let result = runtime.block_on(app::run(config, shutdown));
+        // Not for ever: a call into a client that hangs must not keep the process.
+        runtime.shutdown_timeout(Duration::from_secs(1));
+        result
+    });
+    match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             tracing::error!("{error:#}");

@@ -315,7 +315,6 @@ impl fmt::Debug for Builder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Builder")
             .field("service", &self.origin.service)
-            .field("url", &self.url)
             .field("kafka_brokers", &self.kafka_brokers)
             .field("has_redis", &self.redis_url.is_some())
             .finish_non_exhaustive()

@@ -20,8 +20,8 @@ use crate::{
 /// # Ok::<(), tracing_issues::ConfigError>(())
 /// ```
 ///
-/// Dropping takes at most the flush timeout (5 s unless configured), also when nothing can be reached; what could not
-/// be sent by then is lost, counted, and named on stderr. `std::process::exit` runs no destructors: call
+/// Dropping takes at most the flush timeout (5 s unless configured) and half a second, also when nothing can be reached;
+/// what could not be sent by then is lost and counted, and stderr says how much it was. `std::process::exit` runs no destructors: call
 /// [`flush`](Self::flush) before it.
 #[must_use = "without the guard the worker stops at once: bind it to a name such as `_guard`, not to `_`"]
 pub struct IssueGuard {

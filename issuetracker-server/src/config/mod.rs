@@ -166,6 +166,9 @@ fn store(variables: &mut Variables) -> StoreConfig {
             if !cfg!(feature = "firestore") {
                 variables.problem("STORE", "this build has no Firestore: build it with the feature `firestore`");
             }
+            if emulator.is_some() && database != "(default)" {
+                variables.problem("FIRESTORE_DATABASE", "an emulator is used with its default database only");
+            }
             if project.is_none() {
                 variables.problem("FIRESTORE_PROJECT", "Firestore needs the id of the Google Cloud project");
             }
@@ -185,6 +188,9 @@ fn kafka(variables: &mut Variables) -> Option<KafkaConfig> {
         variables.problem("KAFKA_PARTITIONS", "expected a number from 1 to 10000");
     }
     let hours = variables.parse("KAFKA_RETENTION_HOURS", "expected a number of hours").unwrap_or(7 * 24_u32);
+    if hours == 0 {
+        variables.problem("KAFKA_RETENTION_HOURS", "expected at least 1: what an outage keeps waiting must not expire");
+    }
     if topic == dlq_topic {
         variables.problem("KAFKA_DLQ_TOPIC", "the dead letters need a topic of their own");
     }

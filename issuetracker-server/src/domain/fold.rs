@@ -82,7 +82,9 @@ pub fn fold(existing: Option<Issue>, occurrences: &[&Occurrence]) -> Option<Fold
     for occurrence in occurrences {
         match occurrence.effect {
             Effect::Occurred => folded.count(occurrence),
-            Effect::Created => folded.activities.push(activity(occurrence, ActivityKind::Created, Map::new())),
+            Effect::Created => {
+                folded.activities.push(activity(occurrence, ActivityKind::Created, occurrence.record()));
+            }
             Effect::Commented => folded.comment(occurrence),
         }
     }

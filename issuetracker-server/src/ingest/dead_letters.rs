@@ -28,8 +28,8 @@ pub(super) struct DeadLetter {
 }
 
 impl DeadLetter {
-    pub(super) fn new(record: &OwnedMessage, invalid: Invalid) -> Self {
-        Self { record: record.clone(), invalid }
+    pub(super) fn new(record: OwnedMessage, invalid: Invalid) -> Self {
+        Self { record, invalid }
     }
 }
 
@@ -83,6 +83,7 @@ impl DeadLetters {
         }
         self.producer.send(sent, Timeout::After(DELIVERY_TIMEOUT)).await.map_err(|(error, _)| error)?;
         metrics::dead_letter(invalid.reason());
+        metrics::records(metrics::Road::Kafka, "invalid", 1);
         tracing::warn!(partition, offset, reason = invalid.reason(), "a record went to the dead letters");
         Ok(())
     }

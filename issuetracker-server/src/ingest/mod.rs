@@ -21,7 +21,12 @@ use tokio::time::{sleep, timeout_at};
 use tokio_util::sync::CancellationToken;
 
 use self::{dead_letters::DeadLetters, partition::Part};
-use crate::{config::KafkaConfig, health::Health, intake::Committer, kafka};
+use crate::{
+    config::KafkaConfig,
+    health::{CONSUMER, Health},
+    intake::Committer,
+    kafka,
+};
 
 /// The most records in one commit.
 const BATCH_RECORDS: usize = 500;
@@ -30,7 +35,7 @@ const BATCH_WAIT: Duration = Duration::from_millis(20);
 /// The shortest and longest pause while the store or the dead letters are unavailable.
 const BACKOFF: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(15));
 /// A consumer that talks to a frozen broker can hang for minutes when it is dropped.
-const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(4);
 
 /// Consumes the topic until it is told to stop.
 pub struct Ingest {
@@ -96,7 +101,7 @@ impl Loop<'_> {
     async fn run(&mut self, shutdown: &CancellationToken) {
         while let Some(records) = self.gather(shutdown).await {
             for ((topic, partition), records) in by_partition(records) {
-                let mut part = Part::decode(topic, partition, &records);
+                let mut part = Part::decode(topic, partition, records);
                 if self.settle(&mut part, shutdown).await.is_none() {
                     return;
                 }
@@ -128,10 +133,16 @@ impl Loop<'_> {
 
     async fn received(&self, received: KafkaResult<rdkafka::message::BorrowedMessage<'_>>) -> Option<OwnedMessage> {
         match received {
-            Ok(record) => Some(record.detach()),
+            Ok(record) => {
+                self.health.up(CONSUMER);
+                Some(record.detach())
+            }
             Err(error) => {
-                // While the broker is away errors come in a tight loop.
-                tracing::debug!(%error, "no record");
+                // A broker that is away shows in the client's statistics; everything else stops a partition, so say it.
+                if !is_outage(&error) && self.health.down(CONSUMER, error.to_string()) {
+                    tracing::error!(%error, "records cannot be consumed");
+                }
+                // These errors come in a tight loop.
                 sleep(BACKOFF.0).await;
                 None
             }
@@ -185,6 +196,25 @@ impl Loop<'_> {
     }
 }
 
+/// Whether the error only says that no broker can be reached, or that there is nothing to read yet.
+fn is_outage(error: &KafkaError) -> bool {
+    use rdkafka::error::RDKafkaErrorCode as Code;
+    matches!(
+        error.rdkafka_error_code(),
+        Some(
+            Code::BrokerTransportFailure
+                | Code::AllBrokersDown
+                | Code::Resolve
+                | Code::OperationTimedOut
+                | Code::RequestTimedOut
+                | Code::PartitionEOF
+                | Code::NotCoordinator
+                | Code::CoordinatorLoadInProgress
+                | Code::CoordinatorNotAvailable
+        )
+    )
+}
+
 /// `pause` and up to a quarter more, so that servers do not return in step.
 fn jittered(pause: Duration) -> Duration {
     pause + pause * u32::from(uuid::Uuid::now_v7().as_bytes()[15]) / 1_024
@@ -201,14 +231,16 @@ fn by_partition(records: Vec<OwnedMessage>) -> BTreeMap<(String, i32), Vec<Owned
 /// Commits what is stored and leaves the group, within bounds.
 async fn close(consumer: StreamConsumer<Context>) {
     let start = Instant::now();
-    let closing = tokio::task::spawn_blocking(move || {
+    let (done, closed) = tokio::sync::oneshot::channel();
+    // A thread that nobody joins: with a frozen broker both of these can hang for minutes.
+    let _detached = std::thread::Builder::new().name("kafka-close".to_owned()).spawn(move || {
         if let Err(error) = consumer.commit_consumer_state(CommitMode::Sync) {
             tracing::debug!(%error, "nothing to commit at the end");
         }
-        // On a thread of its own: this is what can hang.
         drop(consumer);
+        let _ = done.send(());
     });
-    if tokio::time::timeout(CLOSE_TIMEOUT, closing).await.is_err() {
+    if tokio::time::timeout(CLOSE_TIMEOUT, closed).await.is_err() {
         tracing::warn!("the Kafka client did not close in time; the group notices when the session ends");
     }
     tracing::info!(took = ?start.elapsed(), "stopped consuming");

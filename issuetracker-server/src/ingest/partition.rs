@@ -8,15 +8,17 @@ use crate::{
     health::{Health, KAFKA, STORE},
     intake::{
         Committer,
-        decode::{self, Place},
+        decode::{self, Invalid, Place},
     },
-    metrics::{self, Road},
-    store::{Batch, Watermark},
+    metrics::Road,
+    store::{Batch, Stored, Watermark},
 };
 
 pub(super) struct Part {
     pub(super) topic: String,
     batch: Batch,
+    /// The record of each occurrence.
+    records: Vec<OwnedMessage>,
     /// Those that the dead-letter topic does not have yet.
     invalid: Vec<DeadLetter>,
     last_offset: i64,
@@ -30,19 +32,23 @@ pub(super) struct Unavailable {
 
 impl Part {
     /// Reads records of one partition, which must not be empty.
-    pub(super) fn decode(topic: String, partition: i32, records: &[OwnedMessage]) -> Self {
+    pub(super) fn decode(topic: String, partition: i32, records: Vec<OwnedMessage>) -> Self {
         let now = Timestamp::now();
-        let mut part = Self { topic, batch: Batch::default(), invalid: Vec::new(), last_offset: 0 };
+        let (batch, records_of_batch) = (Batch::default(), Vec::with_capacity(records.len()));
+        let mut part = Self { topic, batch, records: records_of_batch, invalid: Vec::new(), last_offset: 0 };
         let mut timestamp_ms = 0;
         for record in records {
             let time = record.timestamp().to_millis();
             let place = Place::Record { topic: &part.topic, partition, offset: record.offset(), timestamp_ms: time };
-            match decode::decode(record.payload().unwrap_or_default(), place, now) {
-                Ok(occurrence) => part.batch.occurrences.push(occurrence),
-                Err(invalid) => part.invalid.push(DeadLetter::new(record, invalid)),
-            }
             part.last_offset = part.last_offset.max(record.offset());
             timestamp_ms = timestamp_ms.max(time.unwrap_or(0));
+            match decode::decode(record.payload().unwrap_or_default(), place, now) {
+                Ok(occurrence) => {
+                    part.batch.occurrences.push(occurrence);
+                    part.records.push(record);
+                }
+                Err(invalid) => part.invalid.push(DeadLetter::new(record, invalid)),
+            }
         }
         part.batch.watermark =
             Some(Watermark { topic: part.topic.clone(), partition, next_offset: part.last_offset + 1, timestamp_ms });
@@ -61,15 +67,8 @@ impl Part {
         dead_letters: &DeadLetters,
         health: &Health,
     ) -> Result<(), Unavailable> {
-        while let Some(letter) = self.invalid.last() {
-            dead_letters.publish(letter).await.map_err(|error| Unavailable {
-                check: KAFKA,
-                reason: format!("the dead letters cannot be written: {error}"),
-            })?;
-            metrics::records(Road::Kafka, "invalid", 1);
-            self.invalid.pop();
-        }
-        committer.commit(&self.batch, Road::Kafka).await.map_err(|error| Unavailable {
+        self.publish(dead_letters).await?;
+        let stored = committer.commit(&self.batch, Road::Kafka).await.map_err(|error| Unavailable {
             check: STORE,
             reason: match std::error::Error::source(&error) {
                 Some(source) => format!("{error}: {source}"),
@@ -77,6 +76,20 @@ impl Part {
             },
         })?;
         health.up(STORE);
+        // Only the store knows these: comments on issues that are not there.
+        let orphans = stored.iter().zip(&self.records).filter(|(stored, _)| **stored == Stored::NoIssue);
+        self.invalid.extend(orphans.map(|(_, record)| DeadLetter::new(record.clone(), Invalid::NoIssue)));
+        self.publish(dead_letters).await
+    }
+
+    async fn publish(&mut self, dead_letters: &DeadLetters) -> Result<(), Unavailable> {
+        while let Some(letter) = self.invalid.last() {
+            dead_letters.publish(letter).await.map_err(|error| Unavailable {
+                check: KAFKA,
+                reason: format!("the dead letters cannot be written: {error}"),
+            })?;
+            self.invalid.pop();
+        }
         Ok(())
     }
 }

@@ -105,6 +105,9 @@ pub(super) fn bounded(object: &Map<String, Value>) -> Map<String, Value> {
         }
         scalar => scalar.clone(),
     };
+    if object.len() > MAX_KEYS {
+        metrics::repaired("context");
+    }
     object.iter().take(MAX_KEYS).map(|(key, found)| (truncate_chars(&clean(key), 200), value(found))).collect()
 }
 

@@ -29,7 +29,8 @@ pub enum Receipt {
     Invalid(Invalid),
 }
 
-/// Why nothing of a request was made durable, as far as anybody knows; sending it again is safe.
+/// Why a request was not made durable as a whole. Parts of it may be: sending it again is safe for events that have an
+/// id of their own.
 #[derive(Debug, thiserror::Error)]
 pub enum IntakeError {
     /// The store.
@@ -72,7 +73,12 @@ impl Committer {
 }
 
 fn count(occurrence: &Occurrence, result: Stored, road: metrics::Road) {
-    let Stored::New { created, regressed } = result else { return metrics::records(road, "duplicate", 1) };
+    let (created, regressed) = match result {
+        Stored::New { created, regressed } => (created, regressed),
+        Stored::Duplicate => return metrics::records(road, "duplicate", 1),
+        // Counted where it is answered, or becomes a dead letter.
+        Stored::NoIssue => return,
+    };
     metrics::records(road, "stored", 1);
     metrics::occurrences(occurrence.count);
     if created {
@@ -128,6 +134,10 @@ impl Intake {
             }
             Ok(occurrence) => match stored.next() {
                 Some(Stored::Duplicate) => Receipt::Duplicate(Box::new(occurrence)),
+                Some(Stored::NoIssue) => {
+                    metrics::records(metrics::Road::Http, "invalid", 1);
+                    Receipt::Invalid(Invalid::NoIssue)
+                }
                 _ => Receipt::Accepted(Box::new(occurrence)),
             },
         };

@@ -10,6 +10,7 @@ use rdkafka::{
     util::Timeout,
 };
 use serde_json::{Map, Value};
+use uuid::Uuid;
 
 use super::IntakeError;
 use crate::domain::Occurrence;
@@ -66,10 +67,13 @@ fn record_key(occurrence: &Occurrence) -> String {
 
 /// The event with an id: without one, the consumer would derive another than the answer to the request has told.
 fn with_event_id<'a>(bytes: &'a [u8], occurrence: &Occurrence) -> Cow<'a, [u8]> {
-    let event = serde_json::from_slice::<Map<String, Value>>(bytes).ok();
-    let Some(mut event) = event.filter(|event| !event.get("event_id").is_some_and(Value::is_string)) else {
-        return Cow::Borrowed(bytes);
+    let text = bytes.strip_prefix("\u{feff}".as_bytes()).unwrap_or(bytes);
+    let has_it = |event: &Map<String, Value>| {
+        let id = event.get("event_id").and_then(Value::as_str).and_then(|id| id.parse::<Uuid>().ok());
+        id == Some(occurrence.event_id)
     };
+    let event = serde_json::from_slice::<Map<String, Value>>(text).ok();
+    let Some(mut event) = event.filter(|event| !has_it(event)) else { return Cow::Borrowed(bytes) };
     event.insert("event_id".to_owned(), occurrence.event_id.to_string().into());
     serde_json::to_vec(&event).map_or(Cow::Borrowed(bytes), Cow::Owned)
 }

@@ -1,5 +1,5 @@
 //! Where issues live. [`IssueStore`] is the one road to them; SQLite and Firestore stand behind it, and one contract
-//! suite (`tests/store_contract.rs`) holds for both. What an occurrence does to an issue is not decided here but in
+//! suite (`tests/store_contract`) holds for both. What an occurrence does to an issue is not decided here but in
 //! [`domain::fold`](crate::domain::fold): a store loads, folds and commits.
 
 pub mod embedded;
@@ -13,6 +13,7 @@ use jiff::Timestamp;
 
 use crate::domain::{
     Activity, ActivityKind, Comment, Issue, IssueChange, IssueId, IssueType, Occurrence, Priority, Severity, Status,
+    fold::Folded,
 };
 
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
@@ -67,13 +68,22 @@ pub struct Watermark {
 pub enum Stored {
     /// Counted, and with this effect.
     New {
-        /// It made its issue.
+        /// It made its issue; of the events that did so in one batch, the first.
         created: bool,
-        /// It reopened its issue.
+        /// It reopened its issue; likewise.
         regressed: bool,
     },
     /// Was there already; nothing changed.
     Duplicate,
+    /// A comment on an issue that is not there; nothing changed.
+    NoIssue,
+}
+
+impl Stored {
+    /// What became of the `nth` occurrence that was folded into an issue: only the first has made or reopened it.
+    fn of(folded: &Folded, nth: usize) -> Self {
+        Self::New { created: folded.is_created && nth == 0, regressed: folded.is_regressed && nth == 0 }
+    }
 }
 
 /// Which issues, in which order.

@@ -14,7 +14,7 @@ mod search;
 mod templates;
 mod views;
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{net::SocketAddr, sync::Arc};
 
 use axum::{
     Router,
@@ -24,7 +24,7 @@ use axum::{
 };
 use metrics_exporter_prometheus::PrometheusHandle;
 use tokio_util::sync::CancellationToken;
-use tower_http::{catch_panic::CatchPanicLayer, compression::CompressionLayer, timeout::TimeoutLayer};
+use tower_http::{catch_panic::CatchPanicLayer, compression::CompressionLayer};
 
 pub use self::templates::{TemplateError, Templates};
 use self::{assets::Assets, problem::Problem};
@@ -32,9 +32,6 @@ use crate::{health::Health, intake::Intake, notify::Notifier, store::IssueStore,
 
 /// The largest body of a request that is no batch of events.
 const MAX_BODY_BYTES: usize = 512 * 1024;
-/// How long a request may take; live updates are answered at once and go on.
-const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
-
 /// What handlers work with.
 #[derive(Clone)]
 pub struct WebState {
@@ -107,7 +104,6 @@ pub fn router(state: WebState) -> Router {
             )
         })
         .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
-        .layer(TimeoutLayer::with_status_code(axum::http::StatusCode::SERVICE_UNAVAILABLE, REQUEST_TIMEOUT))
         .layer(CatchPanicLayer::custom(|_| {
             axum::response::IntoResponse::into_response(Problem::internal("a handler panicked"))
         }))

@@ -1,14 +1,17 @@
 //! Around every request: its id, who makes it, its security headers, how long it took, and the body of an answer that
 //! says no. Errors are logged here, once.
 
-use std::{sync::Arc, time::Instant};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use axum::{
     body::Body,
     extract::{MatchedPath, Request, State},
     http::{HeaderValue, StatusCode, header},
     middleware::Next,
-    response::Response,
+    response::{IntoResponse, Response},
 };
 use uuid::Uuid;
 
@@ -21,6 +24,9 @@ use crate::{
     auth::{Principal, local},
     metrics,
 };
+
+/// How long a request may take; live updates are answered at once and go on.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
 
 const POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' data:; \
      connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
@@ -36,9 +42,14 @@ pub(crate) async fn observe(State(state): State<WebState>, mut request: Request,
     let mut response = match local::check(&request) {
         Ok(()) => {
             request.extensions_mut().insert(Principal::local_admin());
-            next.run(request).await
+            match tokio::time::timeout(REQUEST_TIMEOUT, next.run(request)).await {
+                Ok(response) => response,
+                Err(_) => Problem::new(StatusCode::SERVICE_UNAVAILABLE, "timed_out", "This took too long.")
+                    .hint("Try again in a moment; what you sent may have had its effect.")
+                    .into_response(),
+            }
         }
-        Err(refused) => axum::response::IntoResponse::into_response(refusal(refused)),
+        Err(refused) => refusal(refused).into_response(),
     };
     if let Some(Unwritten(problem)) = response.extensions_mut().remove::<Unwritten>() {
         log(&problem, &request_id, &route);

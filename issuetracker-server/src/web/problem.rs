@@ -105,7 +105,7 @@ impl From<IntakeError> for Problem {
                 "kafka_unavailable",
                 "New issues cannot be accepted right now.",
             )
-            .hint("Nothing was accepted. Try again in a moment; /readyz tells when Kafka is back.")
+            .hint("Try again in a moment; an event with an event_id is counted once however often it is sent.")
             .source(error),
         }
     }

@@ -23,6 +23,7 @@ const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Publishes to an issuetracker-server over HTTP.
 pub(crate) struct HttpPublisher {
+    /// Where events go, without secrets.
     url: String,
     /// `None` only while dropping.
     outgoing: Option<SyncSender<Envelope>>,
@@ -59,7 +60,7 @@ impl HttpPublisher {
                 }
             }
         })?;
-        Ok(Self { url, outgoing: Some(outgoing), settled })
+        Ok(Self { url: without_password(&url), outgoing: Some(outgoing), settled })
     }
 }
 
@@ -87,6 +88,17 @@ impl Publisher for HttpPublisher {
             settlements.extend(self.settled.try_iter());
         }
         settlements
+    }
+}
+
+/// An address as it may be shown: without `user:password@`.
+fn without_password(url: &str) -> String {
+    match url.split_once("://") {
+        Some((scheme, rest)) => {
+            let host = rest.find('/').map_or(rest, |end| &rest[..end]);
+            format!("{scheme}://{}", host.rfind('@').map_or(rest, |end| &rest[end + 1..]))
+        }
+        None => String::new(),
     }
 }
 
@@ -157,6 +169,12 @@ fn outcome_of(result: &Value) -> Outcome {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_password_is_not_shown() {
+        assert_eq!(without_password("http://u:p@host:1/api"), "http://host:1/api");
+        assert_eq!(without_password("http://host:1/a@b"), "http://host:1/a@b");
+    }
 
     #[test]
     fn each_line_has_its_own_outcome() {

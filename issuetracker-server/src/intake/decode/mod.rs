@@ -16,8 +16,8 @@ use crate::{
     metrics,
 };
 
-/// The largest event that is read.
-pub const MAX_EVENT_BYTES: usize = 1024 * 1024;
+/// The largest event that is read: what fits a Kafka record by default, with its key and headers.
+pub const MAX_EVENT_BYTES: usize = 1_000_000;
 /// Producers' clocks may be ahead by so much before their times are replaced.
 const MAX_CLOCK_AHEAD: SignedDuration = SignedDuration::from_mins(5);
 /// The largest record of one occurrence; Firestore refuses documents of 1 MiB.
@@ -43,8 +43,8 @@ pub enum Invalid {
     /// Nothing that people could read.
     #[error("neither `title` nor `description` has text")]
     NoTitle,
-    /// A comment that names no issue.
-    #[error("a comment needs an `issue_id`")]
+    /// A comment that names no issue, or one that is not there.
+    #[error("a comment needs the `issue_id` of an issue that is there")]
     NoIssue,
 }
 

@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use rusqlite::{Connection, OpenFlags};
+use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 
 use super::unavailable;
 use crate::store::StoreError;
@@ -20,31 +20,33 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Opens the file for writing and brings its schema up to date.
 pub(super) fn open_for_writing(path: &Path) -> Result<Connection, StoreError> {
-    let connection = Connection::open(path).map_err(unavailable)?;
+    let mut connection = Connection::open(path).map_err(unavailable)?;
     connection.busy_timeout(BUSY_TIMEOUT).map_err(unavailable)?;
     connection.pragma_update(None, "journal_mode", "WAL").map_err(unavailable)?;
     // FULL: what was answered survives a power cut, not only a crash of the process.
     connection.pragma_update(None, "synchronous", "FULL").map_err(unavailable)?;
     connection.pragma_update(None, "foreign_keys", true).map_err(unavailable)?;
-    migrate(&connection, path)?;
+    migrate(&mut connection, path)?;
     Ok(connection)
 }
 
-fn migrate(connection: &Connection, path: &Path) -> Result<(), StoreError> {
-    let version: i32 = connection.pragma_query_value(None, "user_version", |row| row.get(0)).map_err(unavailable)?;
+fn migrate(connection: &mut Connection, path: &Path) -> Result<(), StoreError> {
+    // The version is read under the lock: two servers may open a new file at the same time.
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(unavailable)?;
+    let version: i32 = transaction.pragma_query_value(None, "user_version", |row| row.get(0)).map_err(unavailable)?;
     match version {
-        SCHEMA_VERSION => Ok(()),
-        0 => connection
-            .execute_batch(&format!(
-                "BEGIN IMMEDIATE;\n{}\nPRAGMA user_version = {SCHEMA_VERSION};\nCOMMIT;",
-                include_str!("schema.sql")
-            ))
-            .map_err(unavailable),
-        newer => Err(unavailable(format!(
-            "{} has schema version {newer}; this server knows up to {SCHEMA_VERSION}: run the newer server, or another file",
-            path.display()
-        ))),
+        SCHEMA_VERSION => return Ok(()),
+        0 => transaction.execute_batch(include_str!("schema.sql")).map_err(unavailable)?,
+        newer => {
+            return Err(unavailable(format!(
+                "{} has schema version {newer}; this server knows up to {SCHEMA_VERSION}: run the newer server, or \
+                 another file",
+                path.display()
+            )));
+        }
     }
+    transaction.pragma_update(None, "user_version", SCHEMA_VERSION).map_err(unavailable)?;
+    transaction.commit().map_err(unavailable)
 }
 
 /// Work for the writer's thread.

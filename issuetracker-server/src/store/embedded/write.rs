@@ -26,10 +26,13 @@ pub(super) fn ingest(transaction: &Transaction<'_>, batch: &Batch) -> Result<Vec
             continue;
         }
         let occurrences: Vec<&Occurrence> = fresh.iter().map(|index| &batch.occurrences[*index]).collect();
-        let Some(folded) = fold::fold(read::issue(transaction, id)?, &occurrences) else { continue };
+        let Some(folded) = fold::fold(read::issue(transaction, id)?, &occurrences) else {
+            fresh.into_iter().for_each(|index| results[index] = Stored::NoIssue);
+            continue;
+        };
         save(transaction, &folded)?;
-        for index in fresh {
-            results[index] = Stored::New { created: folded.is_created, regressed: folded.is_regressed };
+        for (nth, index) in fresh.into_iter().enumerate() {
+            results[index] = Stored::of(&folded, nth);
         }
     }
     if let Some(watermark) = &batch.watermark {

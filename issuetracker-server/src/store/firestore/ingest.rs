@@ -178,10 +178,12 @@ impl FirestoreStore {
             let before = loaded.documents.get(&self.paths().issue(id.as_str()));
             let existing = before.map(|document| document::read(document, document::issue)).transpose()?;
             let occurrences: Vec<&Occurrence> = fresh.iter().map(|index| &part[*index]).collect();
-            let Some(folded) = fold::fold(existing, &occurrences) else { continue };
-            let stored = Stored::New { created: folded.is_created, regressed: folded.is_regressed };
-            for index in fresh {
-                plan.stored[index] = stored;
+            let Some(folded) = fold::fold(existing, &occurrences) else {
+                fresh.into_iter().for_each(|index| plan.stored[index] = Stored::NoIssue);
+                continue;
+            };
+            for (nth, index) in fresh.into_iter().enumerate() {
+                plan.stored[index] = Stored::of(&folded, nth);
             }
             self.add(&mut plan, before, folded, &loaded.documents)?;
         }

@@ -45,6 +45,10 @@ struct QueryView<'a> {
     #[serde(rename = "type")]
     issue_type: &'a str,
     sort: &'a str,
+    component: &'a str,
+    priority: &'a str,
+    assignee: &'a str,
+    tag: &'a str,
 }
 
 #[derive(Serialize)]
@@ -103,6 +107,10 @@ pub(crate) async fn show(
             severity: &params.severity,
             issue_type: &params.issue_type,
             sort: &params.sort,
+            component: &params.component,
+            priority: &params.priority,
+            assignee: &params.assignee,
+            tag: &params.tag,
         },
         tabs: tabs(&params, &query, &overview),
         filters: FiltersView {
@@ -110,7 +118,11 @@ pub(crate) async fn show(
             environments: options(overview.environments.iter().map(String::as_str), &params.environment),
             severities: word_options(Severity::ALL.iter().rev().map(|severity| severity.as_str()), &params.severity),
             types: word_options(IssueType::ALL.iter().map(|issue_type| issue_type.as_str()), &params.issue_type),
-            sorts: word_options(Sort::ALL.map(Sort::as_str), query.sort.as_str()),
+            // The default has no word in the address; the template names it.
+            sorts: word_options(
+                Sort::ALL.into_iter().filter(|sort| *sort != Sort::default()).map(Sort::as_str),
+                query.sort.as_str(),
+            ),
         },
         chips: chips(&params),
         rows: page.items.iter().map(|issue| RowView::new(issue, now)).collect(),

@@ -1,0 +1,189 @@
+// The list: tabs, filters, search, order and pages. The address holds all of it, so that back, reload and a link from a
+// colleague show the same.
+
+import assert from "node:assert/strict";
+
+import { leadingAway, path, rows, titles } from "./support/pages.mjs";
+import { prepare } from "./support/scenario.mjs";
+
+const MINUTE_MS = 60_000;
+const ago = (minutes) => new Date(Date.now() - minutes * MINUTE_MS).toISOString();
+
+const NAMED = [
+  { title: "connection refused by harbor", service: "feed", environment: "production", severity: "critical", component: "venues", tags: ["region:eu"], created_at: ago(1) },
+  { title: "quote of brook is malformed", service: "feed", environment: "staging", severity: "error", component: "venues", tags: ["region:eu"], created_at: ago(2), occurrences: 40 },
+  { title: "refused order: limit reached", service: "orders", environment: "production", severity: "warning", component: "api", created_at: ago(3) },
+  { title: "archive is nearly full", service: "orders", environment: "production", severity: "warning", type: "enhancement", created_at: ago(4), occurrences: 7 },
+];
+const BULK = 120;
+const PAGE = 50;
+/** Ten at a time in the same microsecond: the order within them must not lose or repeat any at the edge of a page. */
+const bulk = Array.from({ length: BULK }, (_, index) => ({
+  title: `bulk ${String.fromCharCode(97 + (index % 26))}`,
+  fingerprint: `bulk ${index}`,
+  service: "bulk",
+  created_at: ago(60 + Math.floor(index / 10)),
+}));
+// One timestamp for each ten.
+for (const [index, event] of bulk.entries()) event.created_at = bulk[index - (index % 10)].created_at;
+
+const scenario = prepare(async (server) => {
+  await server.accept(...NAMED);
+  const ids = await server.accept(...bulk);
+  assert.equal(new Set(ids).size, BULK);
+});
+
+const tab = (page, name) => page.getByRole("navigation", { name: "Status" }).getByRole("link", { name });
+const search = async (page, text) => {
+  await page.getByLabel("Search issues").fill(text);
+  await leadingAway(page, () => page.getByLabel("Search issues").press("Enter"));
+};
+const choose = (page, name, value) => leadingAway(page, () => page.locator(`select[name=${name}]`).selectOption(value));
+const shortTitles = async (page) => (await titles(page)).map((title) => title.split(" ")[0]);
+
+scenario("choosing filters narrows the list, and the address says which", async ({ page }) => {
+  await page.goto("/issues");
+  await choose(page, "service", "feed");
+  assert.equal(path(page), "/issues?service=feed&sort=last_seen");
+  assert.deepEqual(await shortTitles(page), ["connection", "quote"]);
+  await choose(page, "environment", "production");
+  assert.deepEqual(await shortTitles(page), ["connection"]);
+  assert.equal(await page.locator(".pager p").innerText(), "1 issue");
+  assert.equal(await page.locator("select[name=environment]").inputValue(), "production");
+
+  await page.goBack();
+  assert.equal(path(page), "/issues?service=feed&sort=last_seen");
+  assert.deepEqual(await shortTitles(page), ["connection", "quote"]);
+  await page.reload();
+  assert.deepEqual(await shortTitles(page), ["connection", "quote"]);
+  assert.equal(await page.locator("select[name=service]").inputValue(), "feed");
+
+  await choose(page, "service", "");
+  assert.doesNotMatch(path(page), /service/);
+  await choose(page, "severity", "warning");
+  assert.deepEqual(await shortTitles(page), ["refused", "archive"]);
+  await choose(page, "type", "enhancement");
+  assert.deepEqual(await shortTitles(page), ["archive"]);
+});
+
+scenario("the order can be chosen", async ({ page }) => {
+  await page.goto("/issues");
+  assert.deepEqual((await shortTitles(page)).slice(0, 4), ["connection", "quote", "refused", "archive"]);
+  await choose(page, "sort", "occurrences");
+  assert.match(path(page), /sort=occurrences/);
+  assert.deepEqual((await shortTitles(page)).slice(0, 2), ["quote", "archive"]);
+  assert.equal(await page.locator("select[name=sort]").inputValue(), "occurrences");
+});
+
+scenario("the search finds words, phrases and keys, and keeps the filters", async ({ page }) => {
+  await page.goto("/issues?environment=production");
+  await search(page, "refused");
+  assert.match(path(page), /q=refused/);
+  assert.match(path(page), /environment=production/);
+  assert.deepEqual((await shortTitles(page)).sort(), ["connection", "refused"]);
+  await search(page, '"connection refused"');
+  assert.deepEqual(await shortTitles(page), ["connection"]);
+  await search(page, "service:orders refused");
+  assert.deepEqual(await shortTitles(page), ["refused"]);
+  assert.equal(await page.getByLabel("Search issues").inputValue(), "service:orders refused");
+  await page.goBack();
+  assert.deepEqual(await shortTitles(page), ["connection"]);
+  assert.equal(await page.getByLabel("Search issues").inputValue(), '"connection refused"');
+
+  await search(page, "nothing says this");
+  await page.getByRole("heading", { name: "No issue matches" }).waitFor();
+  await leadingAway(page, () => page.getByRole("link", { name: "Show all issues" }).click());
+  assert.equal(path(page), "/issues");
+  assert.equal(await rows(page).count(), PAGE);
+});
+
+scenario("a wrong key is explained", async ({ page, watch }) => {
+  await page.goto("/issues");
+  await search(page, "is:done");
+  watch.expect(/status of 400/);
+  assert.match(await page.locator("main").innerText(), /done/);
+});
+
+scenario("tabs count, select and keep the filters", async ({ page, server }) => {
+  const [id] = await server.accept({ title: "tabbed and done", service: "tabs" });
+  await server.accept({ title: "tabbed and open", service: "tabs" });
+  await page.goto(`/issues/${id}`);
+  await leadingAway(page, () => page.getByRole("button", { name: "Resolve" }).click());
+
+  await page.goto("/issues?service=tabs");
+  const counts = async () => (await page.locator(".tabs a").allInnerTexts()).map((text) => text.replace(/\s+/g, " "));
+  assert.deepEqual(await counts(), ["Open 1", "In progress 0", "Resolved 1", "Closed 0", "All 2"]);
+  assert.equal(await tab(page, /^Open/).getAttribute("aria-current"), "page");
+  assert.deepEqual(await titles(page), ["tabbed and open"]);
+  await leadingAway(page, () => tab(page, /^Resolved/).click());
+  assert.equal(path(page), "/issues?status=resolved&service=tabs");
+  assert.deepEqual(await titles(page), ["tabbed and done"]);
+  assert.equal(await tab(page, /^Resolved/).getAttribute("aria-current"), "page");
+  assert.deepEqual(await counts(), ["Open 1", "In progress 0", "Resolved 1", "Closed 0", "All 2"]);
+
+  // A filter keeps the tab, too.
+  await search(page, "tabbed");
+  assert.match(path(page), /status=resolved/);
+  assert.deepEqual(await titles(page), ["tabbed and done"]);
+  await leadingAway(page, () => tab(page, /^All/).click());
+  assert.equal(await rows(page).count(), 2);
+  await leadingAway(page, () => tab(page, /^Closed/).click());
+  await page.getByRole("heading", { name: "No issue matches" }).waitFor();
+});
+
+scenario("a filter without a control is shown, and can be taken off", async ({ page }) => {
+  await page.goto("/issues?service=feed&severity=error");
+  await leadingAway(page, () => rows(page).getByRole("link", { name: "region:eu" }).click());
+  assert.equal(path(page), "/issues?tag=region%3Aeu");
+  assert.equal(await rows(page).count(), 2);
+  await page.goto("/issues?service=feed&tag=region%3Aeu&component=venues");
+  const chips = page.getByRole("list", { name: "Active filters" });
+  assert.deepEqual(await chips.locator(".chip-text").allInnerTexts(), ["component: venues", "tag: region:eu"]);
+  await leadingAway(page, () => chips.getByRole("link", { name: "tag: region:eu" }).click());
+  assert.equal(path(page), "/issues?service=feed&component=venues");
+  await leadingAway(page, () => page.getByRole("link", { name: "Clear all" }).click());
+  assert.equal(path(page), "/issues");
+});
+
+scenario("a choice or a search keeps the filters without a control", async ({ page }) => {
+  await page.goto("/issues?tag=region%3Aeu");
+  await search(page, "venues");
+  assert.match(path(page), /tag=region%3Aeu/);
+  assert.equal(await rows(page).count(), 2);
+});
+
+scenario("pages follow each other without losing or repeating an issue", async ({ page }) => {
+  await page.goto("/issues?service=bulk");
+  assert.equal(await page.locator(".pager p").innerText(), `${BULK} issues`);
+  const ids = () => rows(page).evaluateAll((all) => all.map((row) => row.dataset.id));
+  const pages = [await ids()];
+  const next = page.getByRole("link", { name: "Next page" });
+  while (await next.count()) {
+    await leadingAway(page, () => next.click());
+    assert.match(path(page), /service=bulk/);
+    pages.push(await ids());
+    assert.ok(pages.length <= 3, "more pages than issues");
+  }
+  assert.deepEqual(pages.map((one) => one.length), [PAGE, PAGE, BULK - 2 * PAGE]);
+  assert.equal(new Set(pages.flat()).size, BULK);
+
+  await page.goBack();
+  assert.deepEqual(await ids(), pages[1]);
+  await page.goBack();
+  assert.deepEqual(await ids(), pages[0]);
+  // Another filter starts on its first page.
+  await page.goForward();
+  await choose(page, "severity", "error");
+  assert.doesNotMatch(path(page), /cursor/);
+  assert.deepEqual(await ids(), pages[0]);
+});
+
+scenario("back from an issue leads to the list as it was", async ({ page }) => {
+  await page.goto("/issues?service=bulk");
+  await leadingAway(page, () => page.getByRole("link", { name: "Next page" }).click());
+  const address = path(page);
+  await leadingAway(page, () => page.locator(".rows .title").nth(7).click());
+  await page.goBack();
+  assert.equal(path(page), address);
+  assert.equal(await rows(page).count(), PAGE);
+});

@@ -1,0 +1,29 @@
+// What is measured on a page: the rules of WCAG 2.0 to 2.2, levels A and AA, as axe-core checks them, and its width.
+
+import axe from "axe-core";
+
+const TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22a", "wcag22aa"];
+
+/** The rules that the page breaks: which, and where. */
+export async function violations(page) {
+  if (!await page.evaluate(() => "axe" in globalThis)) await page.evaluate(axe.source);
+  const { violations, passes } = await page.evaluate((tags) => globalThis.axe.run(document, {
+    runOnly: { type: "tag", values: tags },
+    resultTypes: ["violations", "passes"],
+  }), TAGS);
+  if (passes.length < 10) throw new Error(`only ${passes.length} rules applied: this was no page`);
+  return violations.map(({ id, nodes }) => `${id}: ${nodes.map((node) => `${node.target} ${node.failureSummary}`).join("; ")}`);
+}
+
+/** What sticks out of the page to the right; the reader would have to scroll sideways. */
+export async function overflow(page) {
+  return page.evaluate(() => {
+    const { scrollWidth, clientWidth } = document.documentElement;
+    if (scrollWidth <= clientWidth) return [];
+    const widest = [...document.body.querySelectorAll("*")]
+      .map((element) => ({ element, right: element.getBoundingClientRect().right }))
+      .sort((a, b) => b.right - a.right)
+      .slice(0, 5);
+    return [`${scrollWidth} px on ${clientWidth}`, ...widest.map(({ element, right }) => `${element.cloneNode().outerHTML} to ${right}`)];
+  });
+}

@@ -77,9 +77,45 @@ impl Control {
         let mut state = self.lock();
         state.flushed = request.number;
         state.is_complete = is_complete;
-        state.deadline = None;
+        // A newer request keeps its own deadline: it is answered by the next flush.
+        if state.requested == request.number {
+            state.deadline = None;
+        }
         state.stopped |= request.is_last;
         drop(state);
         self.changed.notify_all();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{sync::Arc, thread};
+
+    use super::*;
+
+    fn soon() -> Instant {
+        Instant::now() + Duration::from_millis(20)
+    }
+
+    fn later() -> Instant {
+        Instant::now() + Duration::from_secs(60)
+    }
+
+    #[test]
+    fn a_request_that_comes_during_a_flush_keeps_its_deadline() {
+        let control = Arc::new(Control::default());
+        assert!(!control.flush(soon(), false), "nobody works");
+        let first = control.wait(Duration::ZERO).unwrap();
+        let deadline = later();
+        let other = Arc::clone(&control);
+        let waiting = thread::spawn(move || other.flush(deadline, true));
+        while control.lock().requested < 2 {
+            thread::yield_now();
+        }
+        control.finish(first, false);
+        let second = control.wait(Duration::ZERO).unwrap();
+        assert_eq!((second.deadline, second.is_last), (deadline, true));
+        control.finish(second, true);
+        assert!(waiting.join().unwrap());
     }
 }

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use jiff::{Timestamp, tz::TimeZone};
 use serde_json::{Map, Value, json};
+use sha2::{Digest, Sha256};
 
 use super::{Activity, ActivityKind, Comment, Effect, Issue, IssueChange, IssueId, Occurrence, Status, issue::Decided};
 
@@ -263,9 +264,14 @@ pub fn comment(issue: &mut Issue, id: &str, content: &str, author_id: &str, now:
 /// The id of the one comment that counts what its reporter saw on that day.
 pub fn daily_comment_id(occurrence: &Occurrence) -> String {
     let (day, reporter) = (day_of(occurrence.last_at), &occurrence.reporter_id);
-    // Reporters are foreign text: only what is safe in a key goes into one.
-    let safe: String = reporter.chars().map(|c| if c.is_ascii_alphanumeric() || c == '-' { c } else { '_' }).collect();
-    format!("seen-{day}-{}", safe.chars().take(100).collect::<String>())
+    let is_safe = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
+    if reporter.len() <= 100 && reporter.chars().all(is_safe) {
+        return format!("seen-{day}-{reporter}");
+    }
+    // Reporters are foreign text: what is not safe in a key is replaced, and a hash keeps those apart that look alike then.
+    let safe: String = reporter.chars().take(80).map(|c| if is_safe(c) { c } else { '_' }).collect();
+    let hash: String = Sha256::digest(reporter).iter().take(4).map(|byte| format!("{byte:02x}")).collect();
+    format!("seen-{day}-{safe}.{hash}")
 }
 
 /// Sorted, each once, and not too many.

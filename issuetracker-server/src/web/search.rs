@@ -156,7 +156,8 @@ fn terms(text: &str) -> Vec<String> {
     for c in text.chars() {
         match c {
             '"' => is_quoted = !is_quoted,
-            c if c.is_whitespace() && !is_quoted => {
+            // No stored text has control characters, and SQLite ends a text at NUL.
+            c if c.is_control() || (c.is_whitespace() && !is_quoted) => {
                 terms.extend((!term.is_empty()).then(|| std::mem::take(&mut term)));
             }
             c => term.push(c),
@@ -186,6 +187,11 @@ mod tests {
         assert_eq!(query.service.as_deref(), Some("news feed"));
         assert_eq!((query.severity, query.issue_type), (Some(Severity::Critical), Some(IssueType::Bug)));
         assert_eq!(query.words, ["timeout", "connection refused", "http://x"]);
+    }
+
+    #[test]
+    fn control_characters_separate_words() {
+        assert_eq!(read("a\0b \"c\0d\" \0").unwrap().words, ["a", "b", "c", "d"]);
     }
 
     #[test]

@@ -296,6 +296,18 @@ async fn a_reporter_has_one_comment_a_day(store: &dyn IssueStore) {
     let told: Vec<(&str, Option<u64>)> =
         comments.iter().map(|comment| (comment.author_id.as_str(), comment.recurrences)).collect();
     assert_eq!(told, [("newsfeed-service", Some(100)), ("newsfeed-service", Some(1))]);
+    let look_alike = |reporter: &str| Occurrence { reporter_id: reporter.into(), ..occurrence("look alike", 10) };
+    let both = [look_alike("a.b"), look_alike("a/b")];
+    ingest(store, &both).await;
+    let authors: Vec<String> = store
+        .comments(&both[0].issue_id, None, 10)
+        .await
+        .unwrap()
+        .items
+        .into_iter()
+        .map(|comment| comment.author_id)
+        .collect();
+    assert_eq!(authors.len(), 2, "{authors:?}");
     assert_eq!(comments[0].content, "Seen 100 times on 2026-01-01, last at 00:00:30 UTC.");
     assert_eq!(store.issue(&first.issue_id).await.unwrap().unwrap().comments, 0, "nobody wrote one");
 }

@@ -2,11 +2,13 @@
 //! end are the counts of the ledger. Each test has topics and groups of its own, and deletes them if it passes.
 //! The HTTP side of the server alone is tested in `api.rs`.
 #![cfg(feature = "kafka")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test says what is wrong by failing")]
+#![allow(clippy::print_stderr, reason = "names what a failed test leaves on the broker")]
 
 mod support;
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, BTreeSet, HashMap},
     net::{TcpListener, TcpStream},
     path::Path,
     process::Command,
@@ -167,7 +169,7 @@ impl Kafka {
 
     #[track_caller]
     fn wait_until_committed(&self, group: &str) {
-        wait_until("all offsets are committed", || equal(self.committed(group), self.ends()));
+        wait_until("all offsets are committed", || equal(&self.committed(group), &self.ends()));
     }
 
     /// The first `count` dead letters.
@@ -254,7 +256,7 @@ fn two_servers_make_one_issue_of_every_error_with_the_exact_count() {
     assert_eq!(counters["published"].as_f64(), Some(records), "{counters}");
 
     for server in [&first, &second] {
-        wait_until("all is counted", || equal(total(server, &service), 6_000));
+        wait_until("all is counted", || equal(&total(server, &service), &6_000));
         let counts = counts(server, &service);
         assert_eq!(counts.len(), 60, "{counts:#?}");
         assert!(counts.values().all(|count| *count == 100), "{counts:#?}");
@@ -270,7 +272,7 @@ fn two_servers_make_one_issue_of_every_error_with_the_exact_count() {
     for partition in 0..PARTITIONS {
         kafka.produce(Some(partition), vec![event.as_bytes(); 1_500]);
     }
-    wait_until("all is counted", || equal(total(&first, &service), 15_000));
+    wait_until("all is counted", || equal(&total(&first, &service), &15_000));
     assert_eq!(counts(&second, &service)["the feed is down"], 9_000);
     let failed = [&first, &second].map(|server| server.metric("issuetracker_store_errors_total", &[]));
     assert_eq!(failed, [0.0, 0.0], "two processes must be able to share the store without refusing each other");
@@ -291,13 +293,13 @@ fn a_restart_goes_on_where_it_stopped() {
     let (kafka, place, service) = (Kafka::new(), Place::new(), unique("storm"));
     let (first, second) = (kafka.start(&place), kafka.start(&place));
     kafka.storm(&service, 2_000, 40);
-    wait_until("all is counted", || equal(total(&first, &service), 2_000));
+    wait_until("all is counted", || equal(&total(&first, &service), &2_000));
 
     // One of the two stops: the other takes over.
     let ended = second.terminate();
     assert!(ended.status.success(), "{}: {}", ended.status, ended.log);
     kafka.storm(&service, 2_000, 40);
-    wait_until("all is counted by the one that is left", || equal(total(&first, &service), 4_000));
+    wait_until("all is counted by the one that is left", || equal(&total(&first, &service), &4_000));
 
     // Both stop: what they have done is committed, to the last record.
     let ended = first.terminate();
@@ -310,7 +312,7 @@ fn a_restart_goes_on_where_it_stopped() {
     kafka.storm(&service, 2_000, 50);
     let arrived = kafka.records() - f64::from(i32::try_from(before.iter().sum::<i64>()).unwrap());
     let again = kafka.start(&place);
-    wait_until("all is counted after the restart", || equal(total(&again, &service), 6_000));
+    wait_until("all is counted after the restart", || equal(&total(&again, &service), &6_000));
     let counts = counts(&again, &service);
     assert_eq!(counts.len(), 50);
     // The first 40 problems had 50 in each of the first two storms.
@@ -354,7 +356,7 @@ fn a_kill_in_the_middle_and_a_replay_of_everything_change_no_count() {
 
     // The broker gives the partitions of the dead one to others when its session has ended.
     let (server, other) = (place.start(&kafka.variables()), place.start(&kafka.variables()));
-    wait_until("all is counted after the kill", || equal(total(&server, &service), all));
+    wait_until("all is counted after the kill", || equal(&total(&server, &service), &all));
     kafka.wait_until_committed(&kafka.group);
     assert!(consumed(&server, "stored") + consumed(&other, "stored") > 0.0, "the kill came when all was done");
     let found = counts(&server, &service);
@@ -371,6 +373,33 @@ fn a_kill_in_the_middle_and_a_replay_of_everything_change_no_count() {
 }
 
 #[test]
+fn a_store_that_is_away_is_waited_for_and_no_offset_runs_ahead_of_it() {
+    let (kafka, place, service) = (Kafka::new(), Place::new(), unique("patient"));
+    let server = kafka.start(&place);
+    // Somebody holds the store: it can be read, and not be written.
+    let holder = rusqlite::Connection::open(place.path().join("issues.sqlite")).unwrap();
+    holder.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let event = json!({"title": "the feed is down", "reporter_id": format!("{service}-service")}).to_string();
+    for partition in 0..PARTITIONS {
+        kafka.produce(Some(partition), [event.as_bytes(); 100]);
+    }
+    wait_until("a commit has failed", || {
+        let failed = server.metric("issuetracker_store_errors_total", &[]);
+        if failed > 0.0 { Ok(()) } else { Err(failed.to_string()) }
+    });
+    let ready = server.get("/readyz").expect(503).json();
+    assert_eq!(ready["checks"]["store"]["ok"], false, "{ready}");
+    assert_eq!(ready["checks"]["kafka"]["ok"], true, "{ready}");
+    assert_eq!((total(&server, &service), kafka.committed(&kafka.group)), (0, vec![0; 6]));
+
+    holder.execute_batch("ROLLBACK").unwrap();
+    wait_until("consumption goes on", || equal(&total(&server, &service), &600));
+    kafka.wait_until_committed(&kafka.group);
+    assert_eq!((consumed(&server, "stored"), consumed(&server, "duplicate")), (600.0, 0.0));
+    server.get("/readyz").expect(200);
+}
+
+#[test]
 fn foreign_producers_need_no_key_and_no_id() {
     let (kafka, place) = (Kafka::new(), Place::new());
     let server = kafka.start(&place);
@@ -378,7 +407,7 @@ fn foreign_producers_need_no_key_and_no_id() {
     let issues = wait_until("all are issues", || {
         let issues = server.issues("");
         let total: u64 = issues.iter().map(|issue| issue["occurrences"].as_u64().unwrap()).sum();
-        equal(total, 8).map(|()| issues)
+        equal(&total, &8).map(|()| issues)
     });
     for (number, line) in foreign_issues().into_iter().enumerate() {
         let expected: Value = serde_json::from_str(line).unwrap();
@@ -399,24 +428,26 @@ fn what_cannot_be_read_is_a_dead_letter_and_the_partition_goes_on() {
     };
     let large = vec![b'x'; 850_000];
     let very_large = [&b"\"start\""[..], &vec![b'x'; 949_993]].concat();
-    let records: [(Vec<u8>, &str); 9] = [
+    let orphan = json!({"op": "comment", "title": "on what?", "issue_id": "01a2b3c4d5e6f789"}).to_string();
+    let records: [(Vec<u8>, &str); 10] = [
         (event("before", ""), ""),
         (b"not json".to_vec(), "not_json"),
         (b"{\"title\": \"caf\xe9\"}".to_vec(), "not_utf8"),
         (b"{\"description\": \"  \"}".to_vec(), "no_title"),
         (b"".to_vec(), "not_json"),
         (b"[1, 2]".to_vec(), "not_an_object"),
+        (orphan.into_bytes(), "no_issue"),
         (large, "not_json"),
         (very_large, "not_json"),
         (event("after", &"x".repeat(900_000)), ""),
     ];
     kafka.produce(Some(3), records.iter().map(|(value, _)| value.as_slice()));
-    wait_until("the partition goes on", || equal(counts(&server, "letters").len(), 2));
+    wait_until("the partition goes on", || equal(&counts(&server, "letters").len(), &2));
     kafka.wait_until_committed(&kafka.group);
     assert_eq!(counts(&server, "letters"), [("before".to_owned(), 1), ("after".to_owned(), 1)].into());
 
     let mut found = HashMap::new();
-    for letter in kafka.dead_letters(7) {
+    for letter in kafka.dead_letters(8) {
         let headers: HashMap<String, String> = letter
             .headers()
             .unwrap()
@@ -446,7 +477,8 @@ fn what_cannot_be_read_is_a_dead_letter_and_the_partition_goes_on() {
         let hash: String = Sha256::digest(original).iter().map(|byte| format!("{byte:02x}")).collect();
         assert_eq!(headers["original-sha256"], hash);
     }
-    for (reason, count) in [("not_json", 4.0), ("not_utf8", 1.0), ("no_title", 1.0), ("not_an_object", 1.0)] {
+    let all = [("not_json", 4.0), ("not_utf8", 1.0), ("no_title", 1.0), ("not_an_object", 1.0), ("no_issue", 1.0)];
+    for (reason, count) in all {
         let label = format!("reason=\"{reason}\"");
         assert_eq!(server.metric("issuetracker_dead_letters_total", &[&label]), count, "{reason}");
     }
@@ -470,16 +502,22 @@ fn what_http_accepts_travels_through_the_topic_under_its_final_id() {
 
     let numbered = json!({"title": "feed stalled", "service": service, "event_id": Uuid::now_v7(), "occurrences": 3});
     let unnumbered = json!({"title": "feed stalled", "service": service});
+    let mut answered = BTreeSet::new();
     for _ in 0..2 {
         let results = server.ingest(&[numbered.clone(), unnumbered.clone(), json!({"title": ""})]);
         let statuses: Vec<_> = results.iter().map(|result| result["status"].as_str().unwrap()).collect();
         assert_eq!(statuses, ["accepted", "accepted", "invalid"]);
+        answered.extend(results[..2].iter().map(|result| result["event_id"].as_str().unwrap().to_owned()));
     }
     // Three, once; and one, twice.
-    wait_until("all is counted", || equal(consumed(&server, "stored"), 4.0));
+    wait_until("all is counted", || equal(&consumed(&server, "stored"), &4.0));
     assert_eq!(counts(&server, &service)["feed stalled"], 5);
     kafka.wait_until_committed(&kafka.group);
     assert_eq!((kafka.records(), consumed(&server, "duplicate")), (5.0, 1.0));
+    let id = server.issues("q=stalled")[0]["id"].as_str().unwrap().to_owned();
+    let page = server.get(&format!("/api/v1/issues/{id}/occurrences")).expect(200).json();
+    let stored = page["occurrences"].as_array().unwrap().iter().map(|event| event["id"].as_str().unwrap().to_owned());
+    assert_eq!(stored.collect::<BTreeSet<_>>(), answered, "the ids of the answers are those of the events");
     assert_eq!(kafka.consumer().fetch_watermarks(&kafka.dlq, 0, TIMEOUT).unwrap().1, 0);
 }
 
@@ -511,7 +549,7 @@ fn without_kafka_it_serves_says_so_and_goes_on_when_kafka_comes() {
         if answer.status == 200 { Ok(()) } else { Err(answer.text()) }
     });
     server.post("/api/v1/issues", &new).expect(202);
-    wait_until("the issue appears", || equal(counts(&server, &service).len(), 1));
+    wait_until("the issue appears", || equal(&counts(&server, &service).len(), &1));
     assert!(server.terminate().status.success());
 }
 

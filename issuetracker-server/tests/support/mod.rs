@@ -1,10 +1,13 @@
 //! The real server as a process, for tests that see it as its users do: started on a free port, asked over HTTP, stopped
 //! or killed. When a test fails, the logs of its servers are printed.
 #![allow(dead_code, reason = "each test binary uses a part of it")]
+#![allow(clippy::print_stderr, reason = "the log of a server whose test fails")]
 
 use std::{
     fmt::Write as _,
     fs::{self, File},
+    io::{self, Read as _, Write as _},
+    net::TcpStream,
     path::{Path, PathBuf},
     process::{Child, Command, ExitStatus, Output, Stdio},
     sync::atomic::{AtomicU32, Ordering},
@@ -12,9 +15,9 @@ use std::{
     time::{Duration, Instant},
 };
 
+use axum::http::{HeaderMap, HeaderName};
 use serde_json::{Value, json};
 use tempfile::TempDir;
-use ureq::http::{HeaderMap, Request};
 
 /// Events of the original format, as other languages send them, a line each; and what each line becomes.
 pub(crate) const FOREIGN_EVENTS: &str = include_str!("../data/foreign-events.jsonl");
@@ -39,7 +42,7 @@ pub(crate) fn wait_until<T>(what: &str, mut ask: impl FnMut() -> Result<T, Strin
 }
 
 /// `Ok` if both are the same.
-pub(crate) fn equal<T: PartialEq + std::fmt::Debug>(found: T, expected: T) -> Result<(), String> {
+pub(crate) fn equal<T: PartialEq + std::fmt::Debug>(found: &T, expected: &T) -> Result<(), String> {
     if found == expected { Ok(()) } else { Err(format!("{found:?} instead of {expected:?}")) }
 }
 
@@ -88,13 +91,7 @@ impl Place {
     pub(crate) fn start(&self, variables: &[(&str, &str)]) -> Server {
         let log = self.path().join(format!("server-{}.log", self.servers.fetch_add(1, Ordering::Relaxed)));
         let child = self.command(variables).stderr(File::create(&log).unwrap()).spawn().unwrap();
-        let agent = ureq::Agent::config_builder()
-            .http_status_as_error(false)
-            .timeout_global(Some(PATIENCE))
-            .max_redirects(0)
-            .build()
-            .into();
-        let mut server = Server { child, log, address: String::new(), agent };
+        let mut server = Server { child, log, address: String::new() };
         server.address = wait_until("the server listens", || {
             if let Some(status) = server.child.try_wait().unwrap() {
                 panic!("the server ended with {status}");
@@ -113,7 +110,6 @@ pub(crate) struct Server {
     log: PathBuf,
     /// `127.0.0.1:port`
     pub(crate) address: String,
-    agent: ureq::Agent,
 }
 
 impl Server {
@@ -151,25 +147,50 @@ impl Server {
         path: &str,
         headers: &[(&str, &str)],
         body: impl AsRef<[u8]>,
-    ) -> Result<Answer, ureq::Error> {
-        let mut request = Request::builder().method(method).uri(format!("http://{}{path}", self.address));
-        for (name, value) in headers {
-            request = request.header(*name, *value);
+    ) -> io::Result<Answer> {
+        let mut bytes = Vec::new();
+        // A server that refuses a request without reading all of it answers and closes: what came before counts.
+        let end = self.open(method, path, headers, body).and_then(|mut stream| stream.read_to_end(&mut bytes));
+        let incomplete = || end.err().unwrap_or_else(|| io::ErrorKind::UnexpectedEof.into());
+        let Some(head) = bytes.windows(4).position(|four| four == b"\r\n\r\n") else { return Err(incomplete()) };
+        let text = String::from_utf8_lossy(&bytes[..head]);
+        let mut lines = text.lines();
+        let status = lines.next().and_then(|line| line.split(' ').nth(1)?.parse().ok()).unwrap();
+        let headers: HeaderMap = lines
+            .filter_map(|line| line.split_once(": "))
+            .map(|(name, value)| (name.parse::<HeaderName>().unwrap(), value.parse().unwrap()))
+            .collect();
+        let body = bytes[head + 4..].to_vec();
+        let length = headers.get("content-length").map(|length| length.to_str().unwrap().parse().unwrap());
+        if length.is_some_and(|length: usize| length != body.len()) {
+            return Err(incomplete());
         }
+        Ok(Answer { asked: format!("{method} {path}"), status, headers, body })
+    }
+
+    /// Sends a request on a connection of its own and returns the connection, where the answer will arrive.
+    pub(crate) fn open(
+        &self,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: impl AsRef<[u8]>,
+    ) -> io::Result<TcpStream> {
         let body = body.as_ref();
-        let mut response = if method == "GET" || method == "DELETE" {
-            assert!(body.is_empty(), "{method} has no body");
-            self.agent.run(request.body(())?)?
-        } else {
-            self.agent.run(request.body(body.to_vec())?)?
-        };
-        let body = response.body_mut().read_to_vec()?;
-        Ok(Answer {
-            asked: format!("{method} {path}"),
-            status: response.status().as_u16(),
-            headers: response.headers().clone(),
-            body,
-        })
+        let mut request = format!("{method} {path} HTTP/1.1\r\nconnection: close\r\n");
+        let host = [("host", &*self.address)];
+        let host = host.iter().filter(|_| headers.iter().all(|(name, _)| *name != "host"));
+        for (name, value) in host.chain(headers) {
+            write!(request, "{name}: {value}\r\n").unwrap();
+        }
+        if !body.is_empty() {
+            write!(request, "content-length: {}\r\n", body.len()).unwrap();
+        }
+        let mut stream = TcpStream::connect(&self.address)?;
+        stream.set_read_timeout(Some(PATIENCE))?;
+        // Who has answered already need not take all of it.
+        let _ = stream.write_all(&[request.as_bytes(), b"\r\n", body].concat());
+        Ok(stream)
     }
 
     /// Sends events, a line each, and returns their results.

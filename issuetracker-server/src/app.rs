@@ -146,7 +146,14 @@ fn start_consumer(
     shutdown: &CancellationToken,
 ) -> impl Future<Output = anyhow::Result<()>> + use<> {
     let ingest = config.kafka.clone().map(|kafka| crate::ingest::Ingest::new(kafka, committer, health));
-    let task = ingest.map(|ingest| tokio::spawn(ingest.run(shutdown.clone())));
+    let task = ingest.map(|ingest| {
+        let (shutdown, end) = (shutdown.clone(), shutdown.clone().drop_guard());
+        tokio::spawn(async move {
+            // However the consumer ends, the process ends with it: a server that consumes nothing must not look alive.
+            let _end = end;
+            ingest.run(shutdown).await
+        })
+    });
     async move {
         match task {
             Some(task) => task.await?.context("the consumer cannot run"),

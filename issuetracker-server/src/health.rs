@@ -25,8 +25,8 @@ pub struct Check {
 
 /// The name of the check that the Kafka loop keeps.
 pub const KAFKA: &str = "kafka";
-/// The name of the check that records can be consumed at all.
-pub const CONSUMER: &str = "consumer";
+/// The name of the check that what arrives gets on: the consumer reads it, and the store and the dead letters take it.
+pub const INGEST: &str = "ingest";
 /// The name of the check of the store.
 pub const STORE: &str = "store";
 
@@ -56,10 +56,9 @@ impl Health {
     pub fn notice(&self) -> Option<String> {
         let checks = self.snapshot();
         let down = checks.iter().find(|(_, check)| !check.ok)?;
-        let consequence = if *down.0 == KAFKA {
-            "new errors wait in the topic and appear later"
-        } else {
-            "this page may be incomplete"
+        let consequence = match *down.0 {
+            STORE => "this page may be incomplete",
+            _ => "new errors wait in the topic and appear later",
         };
         Some(format!(
             "{} is unavailable ({}): {consequence}.",

@@ -1,7 +1,11 @@
 //! Every metric of the server: nobody else types a metric name. `docs/operations.md` has the table for operators, and
 //! `every_metric_is_documented` keeps it true.
 
-use std::time::Duration;
+use std::{
+    collections::BTreeSet,
+    sync::{Mutex, PoisonError},
+    time::Duration,
+};
 
 use metrics::{counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram};
 use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder, PrometheusHandle};
@@ -120,8 +124,19 @@ pub fn regression() {
 
 /// Counts what a service says it lost.
 pub fn publisher_dropped(service: &str, reason: &str, count: u64) {
-    counter!(PUBLISHER_DROPS, "service" => service.to_owned(), "reason" => reason.to_owned()).increment(count);
+    // Both are foreign text: labels must not grow without bound.
+    let reason = KNOWN_REASONS.into_iter().find(|known| *known == reason).unwrap_or("other");
+    let mut services = SERVICES.lock().unwrap_or_else(PoisonError::into_inner);
+    let is_known = services.contains(service) || (services.len() < MAX_SERVICES && services.insert(service.to_owned()));
+    let service = if is_known { service.to_owned() } else { "other".to_owned() };
+    counter!(PUBLISHER_DROPS, "service" => service, "reason" => reason).increment(count);
 }
+
+/// The reasons that our library gives.
+const KNOWN_REASONS: [&str; 5] = ["queue_full", "reentrant", "too_many_issues", "rejected", "shutdown"];
+/// The most services with a label of their own.
+const MAX_SERVICES: usize = 500;
+static SERVICES: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
 
 /// Sets how far a partition is behind.
 pub fn consumer_lag(partition: i32, records: i64) {
@@ -136,7 +151,9 @@ pub fn kafka_up(is_up: bool) {
 
 /// Notes a request.
 pub fn request(route: &str, method: &str, status: u16, took: Duration) {
-    let labels = [("route", route.to_owned()), ("method", method.to_owned()), ("status", status.to_string())];
+    let method = ["GET", "HEAD", "POST", "PATCH", "PUT", "DELETE"].into_iter().find(|known| *known == method);
+    let labels =
+        [("route", route.to_owned()), ("method", method.unwrap_or("other").to_owned()), ("status", status.to_string())];
     histogram!(HTTP_SECONDS, &labels).record(took.as_secs_f64());
 }
 

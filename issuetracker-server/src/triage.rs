@@ -11,7 +11,8 @@ use uuid::Uuid;
 use crate::{
     auth::Principal,
     domain::{
-        Activity, ActivityKind, Comment, Issue, IssueChange, IssueId, IssueType, Priority, Severity, Source, to_micros,
+        Activity, ActivityKind, Comment, Issue, IssueChange, IssueId, IssueType, Priority, Severity, Source, clean,
+        to_micros,
     },
     intake::{Intake, IntakeError, Receipt},
     notify::{Change, Notifier},
@@ -20,6 +21,9 @@ use crate::{
 
 /// The longest description and comment, in characters.
 pub const MAX_TEXT_CHARS: usize = 64 * 1024;
+
+/// The longest name of a person or label, in characters.
+pub const MAX_NAME_CHARS: usize = 200;
 
 /// A field that a person filled in wrongly.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -163,7 +167,8 @@ impl Triage {
     /// Changes an issue for a person.
     ///
     /// # Errors
-    /// Those of the store; [`StoreError::Conflict`] if `if_version` is not its version any more.
+    /// If a text cannot be used, or those of the store; [`StoreError::Conflict`] if `if_version` is not its version any
+    /// more.
     pub async fn change(
         &self,
         id: &IssueId,
@@ -171,7 +176,9 @@ impl Triage {
         principal: &Principal,
         now: Timestamp,
         if_version: Option<u64>,
-    ) -> Result<Issue, StoreError> {
+    ) -> Result<Issue, TriageError> {
+        check_short("assignee_id", change.assignee_id.iter().flatten())?;
+        check_short("tags", change.tags.iter().flatten())?;
         let issue = self.store.change(id, change, &principal.user_id, to_micros(now), if_version).await?;
         self.notifier.publish(Change::of_one(id));
         Ok(issue)
@@ -196,7 +203,8 @@ impl Triage {
             return Err(TriageError::Invalid(vec![invalid("content", &message)]));
         }
         let comment_id = Uuid::now_v7().to_string();
-        let comment = self.store.add_comment(id, &comment_id, content, &principal.user_id, to_micros(now)).await?;
+        let comment =
+            self.store.add_comment(id, &comment_id, &clean(content), &principal.user_id, to_micros(now)).await?;
         self.notifier.publish(Change::of_one(id));
         Ok(comment)
     }
@@ -239,6 +247,21 @@ impl Triage {
     ) -> Result<Page<Activity>, StoreError> {
         self.store.activities(id, Some(ActivityKind::Occurrence), after, limit).await
     }
+}
+
+/// Names are short and have no control characters.
+fn check_short<'a>(field: &'static str, texts: impl Iterator<Item = &'a String>) -> Result<(), TriageError> {
+    for text in texts {
+        if text.trim().is_empty()
+            || text.chars().count() > MAX_NAME_CHARS
+            || clean(text) != *text
+            || text.contains('\n')
+        {
+            let message = format!("1 to {MAX_NAME_CHARS} characters on one line, without control characters");
+            return Err(TriageError::Invalid(vec![invalid(field, &message)]));
+        }
+    }
+    Ok(())
 }
 
 /// A field that cannot be used, and what to do about it.

@@ -118,6 +118,11 @@ impl Windows {
         None
     }
 
+    /// Whether no window has anything pending.
+    pub(crate) fn is_told(&self) -> bool {
+        self.open.values().all(|window| window.pending == 0)
+    }
+
     /// Takes what is pending in any window, due or not: a flush.
     pub(crate) fn take_all(&mut self) -> Vec<IssueEvent> {
         self.open.values_mut().filter_map(Window::take_event).collect()

@@ -109,8 +109,8 @@ fn component_of<'a>(spans: &'a [SpanRecord], target: &'a str) -> &'a str {
 
 /// One line that tells the problem: the message and the outermost error, or whichever is there.
 fn title_of(message: &str, error: &[ErrorLink], context: &Map<String, Value>, target: &str) -> String {
-    let error = error.first().map_or("", |link| link.message.as_str());
-    let title = match (message, error) {
+    let error = first_line(error.first().map_or("", |link| link.message.as_str()));
+    let title = match (first_line(message), error) {
         ("", "") => match context.iter().next() {
             Some((name, value)) => format!("error in {target} ({name}={value})"),
             None => format!("error in {target}"),
@@ -120,7 +120,12 @@ fn title_of(message: &str, error: &[ErrorLink], context: &Map<String, Value>, ta
         (message, error) if message.contains(error) => message.to_owned(),
         (message, error) => format!("{message}: {error}"),
     };
-    truncate_chars(title.lines().next().unwrap_or_default().trim(), MAX_TITLE_CHARS)
+    truncate_chars(&title, MAX_TITLE_CHARS)
+}
+
+/// The first line that has text.
+fn first_line(text: &str) -> &str {
+    text.lines().map(str::trim).find(|line| !line.is_empty()).unwrap_or_default()
 }
 
 /// Markdown for readers that know only the original format; the dashboard shows the structured fields instead.
@@ -219,6 +224,8 @@ mod tests {
         check_title(report("", &[], vec![("code", json!(7))]), "error in newsfeed::feed (code=7)");
         check_title(report("", &[], vec![]), "error in newsfeed::feed");
         check_title(report("first line\nsecond", &[], vec![]), "first line");
+        check_title(report("\n boom", &[], vec![]), "boom");
+        check_title(report("   ", &[], vec![]), "error in newsfeed::feed");
     }
 
     #[test]

@@ -16,7 +16,7 @@ use tracing_subscriber::{
 use crate::{
     capture::{Report, SpanFields},
     queue::ReportQueue,
-    stats::{Counters, DropReason},
+    stats::{Counters, DropReason, Stats},
 };
 
 /// The layer that a service adds to its subscriber. Made by [`from_env`](crate::from_env) or [`builder`](crate::builder).
@@ -34,6 +34,12 @@ pub struct IssueLayer {
 impl IssueLayer {
     pub(crate) fn new(queue: Arc<ReportQueue>, counters: Arc<Counters>) -> Self {
         Self { queue, counters }
+    }
+
+    /// A function that reads the counters, also after the guard is gone; for a service's own metrics.
+    pub fn stats(&self) -> impl Fn() -> Stats + Send + Sync + use<> {
+        let counters = Arc::clone(&self.counters);
+        move || counters.snapshot()
     }
 }
 
@@ -53,8 +59,8 @@ where
             self.counters.dropped(DropReason::Reentrant, 1);
             return;
         };
-        if self.queue.offer(Report::of(event, &ctx)).is_err() {
-            self.counters.dropped(DropReason::QueueFull, 1);
+        if let Err(reason) = self.queue.offer(Report::of(event, &ctx)) {
+            self.counters.dropped(reason, 1);
         }
     }
 

@@ -103,18 +103,25 @@ impl Worker {
 
     /// Sends everything that is counted, due or not. Tells whether all of it was settled before the deadline.
     fn flush(&mut self, request: FlushRequest) -> bool {
+        if request.is_last {
+            // Nobody will take what comes later; it is dropped at the door, and counted there.
+            self.queue.close();
+        }
         loop {
             // A turn at a time: callers that go on logging must not keep us from the deadline.
             self.absorb();
-            for event in self.windows.take_all() {
-                self.outbox.add(event, &self.counters);
+            // One generation of events at a time: flushing again and again while nothing can be sent must not pile them up.
+            if self.outbox.backlog.is_empty() || request.is_last {
+                for event in self.windows.take_all() {
+                    self.outbox.add(event, &self.counters);
+                }
             }
             // The pause after a failure does not count now: this may be the last chance.
             self.outbox.end_pause();
             self.outbox.submit(Instant::now());
             let left = request.deadline.saturating_duration_since(Instant::now());
             self.outbox.settle(left.min(IDLE.1), &self.counters);
-            if self.outbox.is_empty() && self.queue.is_empty() {
+            if self.outbox.is_empty() && self.queue.is_empty() && self.windows.is_told() {
                 return true;
             }
             if left.is_zero() {

@@ -141,6 +141,24 @@ fn repeats_are_counted_not_sent() {
 }
 
 #[test]
+fn what_comes_after_the_guard_is_counted_as_lost() {
+    in_own_process("what_comes_after_the_guard_is_counted_as_lost", || {
+        let (publisher, published) = memory();
+        let (issues, guard) =
+            tracing_issues::builder("newsfeed").publisher(publisher).flush_timeout(Duration::MAX).build().unwrap();
+        let counters = issues.stats();
+        tracing_subscriber::registry().with(issues).init();
+        error!("in time");
+        assert!(guard.flush(Duration::MAX));
+        drop(guard);
+        error!("too late");
+        let stats = counters();
+        assert_eq!((stats.seen, stats.delivered, stats.waiting, stats.dropped.shutdown), (2, 1, 0, 1));
+        assert_eq!(only(&published)["title"], "in time");
+    });
+}
+
+#[test]
 fn other_layers_still_see_everything() {
     in_own_process("other_layers_still_see_everything", || {
         static SEEN: AtomicUsize = AtomicUsize::new(0);

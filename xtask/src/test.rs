@@ -8,9 +8,9 @@ use crate::run::{Outcome, cargo_with, output, root, run, say, script};
 pub(crate) fn all(_: &[String]) -> Outcome {
     script("scripts/services", &["up".to_owned(), "--install".to_owned()])?;
     let variables = service_variables()?;
+    // Tests start these as processes.
+    cargo_with(&["build", "--workspace", "--bins"], &variables)?;
     cargo_with(&["test", "--workspace"], &variables)?;
-    // The tests in a browser start these as processes.
-    cargo_with(&["build", "-p", "issuetracker-server", "-p", "examples", "--bins"], &variables)?;
     browser(&[])
 }
 

@@ -191,6 +191,12 @@ fn kafka(variables: &mut Variables) -> Option<KafkaConfig> {
     if hours == 0 {
         variables.problem("KAFKA_RETENTION_HOURS", "expected at least 1: what an outage keeps waiting must not expire");
     }
+    for (name, topic) in [("KAFKA_TOPIC", &topic), ("KAFKA_DLQ_TOPIC", &dlq_topic)] {
+        let is_allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');
+        if topic.len() > 249 || !topic.bytes().all(is_allowed) {
+            variables.problem(name, "a topic's name is at most 249 letters, digits, `.`, `_` and `-`");
+        }
+    }
     if topic == dlq_topic {
         variables.problem("KAFKA_DLQ_TOPIC", "the dead letters need a topic of their own");
     }

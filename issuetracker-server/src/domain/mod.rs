@@ -5,10 +5,12 @@ pub mod fold;
 pub mod issue;
 pub mod occurrence;
 pub mod role;
+mod text;
 
 pub use issue::{Activity, ActivityKind, Comment, Issue, IssueChange, Status};
 pub use occurrence::{Details, Effect, Occurrence};
 pub use role::{Permission, Role};
+pub use text::clean;
 pub use tracing_issues::{
     event::{IssueType, Priority, Severity, Source},
     fingerprint::{Fingerprint, IssueId},

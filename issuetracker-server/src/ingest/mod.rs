@@ -23,7 +23,7 @@ use tokio_util::sync::CancellationToken;
 use self::{dead_letters::DeadLetters, partition::Part};
 use crate::{
     config::KafkaConfig,
-    health::{CONSUMER, Health},
+    health::{Health, INGEST},
     intake::Committer,
     kafka,
 };
@@ -133,13 +133,10 @@ impl Loop<'_> {
 
     async fn received(&self, received: KafkaResult<rdkafka::message::BorrowedMessage<'_>>) -> Option<OwnedMessage> {
         match received {
-            Ok(record) => {
-                self.health.up(CONSUMER);
-                Some(record.detach())
-            }
+            Ok(record) => Some(record.detach()),
             Err(error) => {
                 // A broker that is away shows in the client's statistics; everything else stops a partition, so say it.
-                if !is_outage(&error) && self.health.down(CONSUMER, error.to_string()) {
+                if !is_outage(&error) && self.health.down(INGEST, error.to_string()) {
                     tracing::error!(%error, "records cannot be consumed");
                 }
                 // These errors come in a tight loop.
@@ -158,8 +155,8 @@ impl Loop<'_> {
             match part.settle(self.committer, &self.dead_letters, self.health).await {
                 Ok(()) => break,
                 Err(unavailable) => {
-                    if self.health.down(unavailable.check, unavailable.reason.clone()) {
-                        tracing::error!(reason = unavailable.reason, check = unavailable.check, "consumption waits");
+                    if self.health.down(INGEST, unavailable.reason.clone()) {
+                        tracing::error!(reason = unavailable.reason, "consumption waits");
                     }
                 }
             }

@@ -5,7 +5,7 @@ use rdkafka::{Message, message::OwnedMessage};
 
 use super::dead_letters::{DeadLetter, DeadLetters};
 use crate::{
-    health::{Health, KAFKA, STORE},
+    health::{Health, INGEST},
     intake::{
         Committer,
         decode::{self, Invalid, Place},
@@ -26,7 +26,6 @@ pub(super) struct Part {
 
 /// What has to be waited for.
 pub(super) struct Unavailable {
-    pub(super) check: &'static str,
     pub(super) reason: String,
 }
 
@@ -69,25 +68,31 @@ impl Part {
     ) -> Result<(), Unavailable> {
         self.publish(dead_letters).await?;
         let stored = committer.commit(&self.batch, Road::Kafka).await.map_err(|error| Unavailable {
-            check: STORE,
             reason: match std::error::Error::source(&error) {
                 Some(source) => format!("{error}: {source}"),
                 None => error.to_string(),
             },
         })?;
-        health.up(STORE);
-        // Only the store knows these: comments on issues that are not there.
-        let orphans = stored.iter().zip(&self.records).filter(|(stored, _)| **stored == Stored::NoIssue);
-        self.invalid.extend(orphans.map(|(_, record)| DeadLetter::new(record.clone(), Invalid::NoIssue)));
-        self.publish(dead_letters).await
+        // Only the store knows these. What is committed is not committed again, also if a letter has to wait.
+        self.batch.occurrences.clear();
+        for (stored, record) in stored.into_iter().zip(self.records.drain(..)) {
+            match stored {
+                Stored::NoIssue => self.invalid.push(DeadLetter::new(record, Invalid::NoIssue)),
+                Stored::Refused => self.invalid.push(DeadLetter::new(record, Invalid::Refused)),
+                Stored::New { .. } | Stored::Duplicate => (),
+            }
+        }
+        self.publish(dead_letters).await?;
+        health.up(INGEST);
+        Ok(())
     }
 
     async fn publish(&mut self, dead_letters: &DeadLetters) -> Result<(), Unavailable> {
         while let Some(letter) = self.invalid.last() {
-            dead_letters.publish(letter).await.map_err(|error| Unavailable {
-                check: KAFKA,
-                reason: format!("the dead letters cannot be written: {error}"),
-            })?;
+            dead_letters
+                .publish(letter)
+                .await
+                .map_err(|error| Unavailable { reason: format!("the dead letters cannot be written: {error}") })?;
             self.invalid.pop();
         }
         Ok(())

@@ -6,12 +6,14 @@ use std::str::FromStr;
 use serde_json::{Map, Value};
 use tracing_issues::event::truncate_chars;
 
-use crate::metrics;
+use crate::{domain::clean, metrics};
 
 /// The most keys of `context`, bytes of one value, and characters of one text.
 const MAX_KEYS: usize = 64;
 const MAX_VALUE_BYTES: usize = 8 * 1024;
 const MAX_TEXT_CHARS: usize = 64 * 1024;
+/// The longest name of anything, in characters.
+pub(super) const MAX_SHORT_CHARS: usize = 200;
 
 /// An event's fields.
 pub(super) struct Fields {
@@ -39,7 +41,7 @@ impl Fields {
     /// A text; scalars are written out, anything else is kept aside.
     pub(super) fn text(&mut self, name: &'static str) -> String {
         match self.take(name) {
-            Some(Value::String(text)) => clean(&text),
+            Some(Value::String(text)) => truncate_chars(&clean(&text), MAX_TEXT_CHARS),
             Some(scalar @ (Value::Number(_) | Value::Bool(_))) => scalar.to_string(),
             Some(other) => {
                 self.repair(name, other);
@@ -47,6 +49,11 @@ impl Fields {
             }
             None => String::new(),
         }
+    }
+
+    /// A text that names something.
+    pub(super) fn short(&mut self, name: &'static str) -> String {
+        truncate_chars(&self.text(name), MAX_SHORT_CHARS)
     }
 
     /// One of an enum's words, in any case.
@@ -124,15 +131,4 @@ fn cut(text: &str) -> String {
         return text.to_owned();
     }
     format!("{}…", &text[..text.floor_char_boundary(MAX_VALUE_BYTES)])
-}
-
-/// Foreign text without what could forge other text: control characters (terminals, logs) and overrides of the writing
-/// direction become visible as `\u{fffd}`; line ends and tabs stay. Cut at 64 Ki characters.
-pub(super) fn clean(text: &str) -> String {
-    let is_forging = |c: char| {
-        (c.is_control() && !matches!(c, '\n' | '\t')) || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
-    };
-    let text = if text.contains('\r') { text.replace("\r\n", "\n") } else { text.to_owned() };
-    let text = if text.contains(is_forging) { text.replace(is_forging, "\u{fffd}") } else { text };
-    truncate_chars(&text, MAX_TEXT_CHARS)
 }

@@ -59,15 +59,42 @@ impl Committer {
     /// # Errors
     /// Those of the store. Nothing is half done, and doing it again is safe.
     pub async fn commit(&self, batch: &Batch, road: metrics::Road) -> Result<Vec<Stored>, StoreError> {
-        let start = Instant::now();
-        let results = self.store.ingest(batch).await.inspect_err(|_| metrics::commit_failed())?;
-        metrics::committed(start.elapsed(), batch.occurrences.len());
+        let results = match self.ingest(batch).await {
+            Err(StoreError::Refused(_) | StoreError::Corrupt { .. }) => self.take_apart(batch).await?,
+            results => results?,
+        };
         for (occurrence, result) in batch.occurrences.iter().zip(&results) {
             count(occurrence, *result, road);
         }
         if let Some(change) = Change::of(&batch.occurrences, &results) {
             self.notifier.publish(change);
         }
+        Ok(results)
+    }
+
+    async fn ingest(&self, batch: &Batch) -> Result<Vec<Stored>, StoreError> {
+        let start = Instant::now();
+        let results = self.store.ingest(batch).await.inspect_err(|_| metrics::commit_failed())?;
+        metrics::committed(start.elapsed(), batch.occurrences.len());
+        Ok(results)
+    }
+
+    /// Commits a batch one by one, because something in it stands in the way of the rest. The watermark goes last.
+    async fn take_apart(&self, batch: &Batch) -> Result<Vec<Stored>, StoreError> {
+        let mut results = Vec::with_capacity(batch.occurrences.len());
+        for occurrence in &batch.occurrences {
+            let one = Batch { occurrences: vec![occurrence.clone()], watermark: None };
+            match self.ingest(&one).await {
+                Ok(stored) => results.extend(stored),
+                Err(error @ (StoreError::Refused(_) | StoreError::Corrupt { .. })) => {
+                    let source = &error as &dyn std::error::Error;
+                    tracing::error!(error = source, issue_id = %occurrence.issue_id, "the store cannot take an event");
+                    results.push(Stored::Refused);
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        self.ingest(&Batch { occurrences: Vec::new(), watermark: batch.watermark.clone() }).await?;
         Ok(results)
     }
 }
@@ -77,7 +104,7 @@ fn count(occurrence: &Occurrence, result: Stored, road: metrics::Road) {
         Stored::New { created, regressed } => (created, regressed),
         Stored::Duplicate => return metrics::records(road, "duplicate", 1),
         // Counted where it is answered, or becomes a dead letter.
-        Stored::NoIssue => return,
+        Stored::NoIssue | Stored::Refused => return,
     };
     metrics::records(road, "stored", 1);
     metrics::occurrences(occurrence.count);
@@ -128,19 +155,19 @@ impl Intake {
         };
         let mut stored = stored.into_iter();
         let receipt = |event| match event {
-            Err(invalid) => {
-                metrics::records(metrics::Road::Http, "invalid", 1);
-                Receipt::Invalid(invalid)
-            }
+            Err(invalid) => rejected(invalid),
             Ok(occurrence) => match stored.next() {
                 Some(Stored::Duplicate) => Receipt::Duplicate(Box::new(occurrence)),
-                Some(Stored::NoIssue) => {
-                    metrics::records(metrics::Road::Http, "invalid", 1);
-                    Receipt::Invalid(Invalid::NoIssue)
-                }
-                _ => Receipt::Accepted(Box::new(occurrence)),
+                Some(Stored::NoIssue) => rejected(Invalid::NoIssue),
+                Some(Stored::Refused) => rejected(Invalid::Refused),
+                Some(Stored::New { .. }) | None => Receipt::Accepted(Box::new(occurrence)),
             },
         };
         Ok(decoded.into_iter().map(receipt).collect())
     }
+}
+
+fn rejected(invalid: Invalid) -> Receipt {
+    metrics::records(metrics::Road::Http, "invalid", 1);
+    Receipt::Invalid(invalid)
 }

@@ -24,6 +24,9 @@ pub enum StoreError {
     /// Down, slow, full or refusing; nothing was done, or nobody knows. Try again: every effect is safe to repeat.
     #[error("the store is unavailable")]
     Unavailable(#[source] BoxError),
+    /// It will never take this, whatever its state: the batch has to be taken apart.
+    #[error("the store refuses this for good")]
+    Refused(#[source] BoxError),
     /// There is no such issue.
     #[error("there is no such issue")]
     NotFound,
@@ -77,6 +80,8 @@ pub enum Stored {
     Duplicate,
     /// A comment on an issue that is not there; nothing changed.
     NoIssue,
+    /// The store cannot take it, or cannot read the issue that it belongs to; nothing changed.
+    Refused,
 }
 
 impl Stored {

@@ -91,7 +91,7 @@ impl From<StoreError> for Problem {
             )
             .hint("Nothing is lost. Try again in a moment; /readyz tells when the store is back.")
             .source(error),
-            StoreError::Corrupt { .. } => Self::internal(error),
+            StoreError::Corrupt { .. } | StoreError::Refused(_) => Self::internal(error),
         }
     }
 }

@@ -1,6 +1,8 @@
 //! From bytes to an [`Occurrence`]: a tolerant reader of the wire format, for our producers and for everybody else's.
 //! Only what cannot be read at all is [`Invalid`]; everything else is repaired, and each repair is counted by field.
 
+mod lenient;
+
 use jiff::{SignedDuration, Timestamp, civil::DateTime, tz::TimeZone};
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
@@ -10,9 +12,9 @@ use tracing_issues::{
 };
 use uuid::Uuid;
 
-use super::fields::{Fields, bounded, clean};
+use super::fields::{Fields, MAX_SHORT_CHARS, bounded};
 use crate::{
-    domain::{Details, Effect, Fingerprint, IssueId, IssueType, Occurrence, Severity, Source, to_micros},
+    domain::{Details, Effect, Fingerprint, IssueId, IssueType, Occurrence, Severity, Source, clean, to_micros},
     metrics,
 };
 
@@ -22,6 +24,8 @@ pub const MAX_EVENT_BYTES: usize = 1_000_000;
 const MAX_CLOCK_AHEAD: SignedDuration = SignedDuration::from_mins(5);
 /// The largest record of one occurrence; Firestore refuses documents of 1 MiB.
 const MAX_RECORD_BYTES: usize = 256 * 1024;
+/// No error of a service that reports here is older, in seconds.
+const YEAR_2000: i64 = 946_684_800;
 /// More repeats than this in one event are a mistake of its producer.
 const MAX_COUNT: u64 = 1_000_000_000;
 
@@ -46,6 +50,9 @@ pub enum Invalid {
     /// A comment that names no issue, or one that is not there.
     #[error("a comment needs the `issue_id` of an issue that is there")]
     NoIssue,
+    /// Readable, but nothing that the store can take.
+    #[error("the store cannot take it")]
+    Refused,
 }
 
 impl Invalid {
@@ -58,6 +65,7 @@ impl Invalid {
             Self::NotAnObject => "not_an_object",
             Self::NoTitle => "no_title",
             Self::NoIssue => "no_issue",
+            Self::Refused => "refused_by_store",
         }
     }
 }
@@ -91,21 +99,32 @@ pub fn decode(bytes: &[u8], place: Place<'_>, now: Timestamp) -> Result<Occurren
     let text = std::str::from_utf8(bytes).map_err(|_| Invalid::NotUtf8)?;
     // A byte order mark is how some languages begin a text.
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-    let value: Value = serde_json::from_str(text).map_err(|error| Invalid::NotJson(error.to_string()))?;
+    let value: Value = match serde_json::from_str(text) {
+        Ok(value) => value,
+        Err(error) => {
+            let again = lenient::repair(text).and_then(|repaired| serde_json::from_str(&repaired).ok());
+            metrics::repaired("json");
+            again.ok_or_else(|| Invalid::NotJson(error.to_string()))?
+        }
+    };
     let Value::Object(object) = value else { return Err(Invalid::NotAnObject) };
     let mut fields = Fields::of(object);
 
-    let description = fields.text("description");
-    let title = title_of(&fields.text("title"), &description).ok_or(Invalid::NoTitle)?;
+    let (full_title, mut description) = (fields.text("title"), fields.text("description"));
+    let title = title_of(&full_title, &description).ok_or(Invalid::NoTitle)?;
+    if description.is_empty() && title != full_title.trim() {
+        // A title of several lines, or a very long one: nothing of it is lost.
+        description = full_title;
+    }
     let op = fields.word("op").unwrap_or(Op::Occurrence);
     let event_id = fields.event_id().unwrap_or_else(|| derived_id(place, bytes));
     let severity = fields.word("severity").unwrap_or(Severity::Error);
     let priority = fields.word("priority").unwrap_or(severity.default_priority());
-    let reporter_id = some_text(fields.text("reporter_id")).unwrap_or_else(|| "system".to_owned());
-    let service = some_text(fields.text("service"))
+    let reporter_id = some_text(fields.short("reporter_id")).unwrap_or_else(|| "system".to_owned());
+    let service = some_text(fields.short("service"))
         .or_else(|| reporter_id.strip_suffix("-service").map(str::to_owned))
         .unwrap_or_default();
-    let (project, component) = (fields.text("project"), fields.text("component"));
+    let (project, component) = (fields.short("project"), fields.short("component"));
 
     let arrived_at = match place {
         Place::Record { timestamp_ms: Some(millis), .. } => Timestamp::from_millisecond(millis).unwrap_or(now),
@@ -113,8 +132,8 @@ pub fn decode(bytes: &[u8], place: Place<'_>, now: Timestamp) -> Result<Occurren
     };
     let latest = now + MAX_CLOCK_AHEAD;
     let mut time = |name, default: Timestamp| match fields.time(name) {
-        // A clock in the future would keep the issue on top of every list.
-        Some(time) if time > latest => {
+        // A clock in the future would keep the issue on top of every list; one before 2000 was never set.
+        Some(time) if time > latest || time.as_second() < YEAR_2000 => {
             fields.repair(name, time.to_string().into());
             arrived_at.min(latest)
         }
@@ -160,11 +179,11 @@ pub fn decode(bytes: &[u8], place: Place<'_>, now: Timestamp) -> Result<Occurren
         breadcrumbs: fields.breadcrumbs(),
         location,
         backtrace: fields.text("backtrace"),
-        trace_id: fields.text("trace_id"),
-        span_id: fields.text("span_id"),
-        host: fields.text("host"),
+        trace_id: fields.short("trace_id"),
+        span_id: fields.short("span_id"),
+        host: fields.short("host"),
         pid: fields.number("pid").and_then(|pid| u32::try_from(pid).ok()),
-        thread: fields.text("thread"),
+        thread: fields.short("thread"),
         dropped_before: fields.counts("dropped_before"),
         context: Map::new(),
     };
@@ -181,14 +200,14 @@ pub fn decode(bytes: &[u8], place: Place<'_>, now: Timestamp) -> Result<Occurren
         priority,
         severity,
         reporter_id,
-        assignee_id: some_text(fields.text("assignee_id")),
+        assignee_id: some_text(fields.short("assignee_id")),
         tags: fields.tags(),
         component,
         source: fields.word("source").unwrap_or(Source::Service),
         project,
         service,
-        environment: fields.text("environment"),
-        release: fields.text("release"),
+        environment: fields.short("environment"),
+        release: fields.short("release"),
         fingerprint,
         details,
     };
@@ -201,7 +220,7 @@ pub fn decode(bytes: &[u8], place: Place<'_>, now: Timestamp) -> Result<Occurren
 /// Leaves out details until the record of the occurrence fits every store, and says so. What identifies the problem
 /// stays.
 fn fit(occurrence: &mut Occurrence) {
-    let leave_out: [fn(&mut Details); 4] = [
+    let leave_out: [fn(&mut Details); 5] = [
         |details| details.breadcrumbs.clear(),
         |details| details.spans.iter_mut().for_each(|span| span.fields.clear()),
         |details| details.context.clear(),
@@ -209,6 +228,7 @@ fn fit(occurrence: &mut Occurrence) {
             details.backtrace = truncate_chars(&details.backtrace, 8_000);
             details.error.iter_mut().for_each(|link| link.message = truncate_chars(&link.message, 1_000));
         },
+        |details| *details = Details::default(),
     ];
     for leave_out in leave_out {
         if Value::Object(occurrence.record()).to_string().len() <= MAX_RECORD_BYTES {
@@ -303,8 +323,15 @@ impl Fields {
             None => return Vec::new(),
         };
         let link = |link: &Value| match link {
-            Value::String(message) => ErrorLink { kind: String::new(), message: clean(message) },
-            link => ErrorLink { kind: member(link, "kind"), message: member(link, "message") },
+            Value::String(message) => {
+                ErrorLink { kind: String::new(), message: truncate_chars(&clean(message), 8_000) }
+            }
+            link => {
+                // `type` and `name` are how other languages call it.
+                let kind =
+                    ["kind", "type", "name"].map(|name| member(link, name)).into_iter().find(|kind| !kind.is_empty());
+                ErrorLink { kind: kind.unwrap_or_default(), message: member(link, "message") }
+            }
         };
         links.iter().take(32).map(link).collect()
     }
@@ -366,8 +393,10 @@ impl Fields {
     }
 }
 
+/// A text inside an object; names are short, messages are what a value may be.
 fn member(value: &Value, name: &str) -> String {
-    value.get(name).and_then(scalar).map(|text| clean(&text)).unwrap_or_default()
+    let max = if name == "message" { 8_000 } else { MAX_SHORT_CHARS };
+    value.get(name).and_then(scalar).map(|text| truncate_chars(&clean(&text), max)).unwrap_or_default()
 }
 
 fn scalar(value: &Value) -> Option<String> {

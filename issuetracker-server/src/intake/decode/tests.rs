@@ -170,6 +170,7 @@ fn only_what_cannot_be_read_at_all_is_invalid() {
     check_invalid(b"null", "not_an_object");
     check_invalid(br#"{"title": "", "description": " "}"#, "no_title");
     check_invalid(br#"{"title": {"deep": 1}}"#, "no_title");
+    check_invalid(br#"{"title": NaN}"#, "no_title");
     check_invalid(br#"{"title": "t", "op": "comment"}"#, "no_issue");
     check_invalid(
         format!("{{\"title\": \"t\", \"x\": {}1{}}}", "[".repeat(200), "]".repeat(200)).as_bytes(),
@@ -205,6 +206,38 @@ fn an_enormous_event_fits_every_store_and_keeps_what_identifies_it() {
     assert!(record.len() <= MAX_RECORD_BYTES, "{}", record.len());
     assert_eq!((occurrence.details.spans.len(), occurrence.details.error.len()), (32, 32));
     assert!(occurrence.details.context["truncated"].is_string());
+}
+
+#[test]
+fn json_as_python_and_javascript_write_it_is_read() {
+    let event = br#"{"title": "half \ud83d", "context": {"price": NaN, "limit": -Infinity}}"#;
+    let occurrence = decode(event, Place::Request, now()).unwrap();
+    assert_eq!(occurrence.title, "half \u{fffd}");
+    assert_eq!(Value::Object(occurrence.details.context), json!({"price": null, "limit": null}));
+}
+
+#[test]
+fn a_long_title_loses_nothing() {
+    let traceback = "first line\nTraceback (most recent call last):\n  File \"x.py\"";
+    let occurrence = read(&json!({"title": traceback}));
+    assert_eq!((occurrence.title.as_str(), occurrence.description.as_str()), ("first line", traceback));
+    assert_eq!(read(&json!({"title": "short"})).description, "");
+}
+
+#[test]
+fn names_are_short_whatever_is_sent() {
+    let long = "\u{7f}".repeat(12_000);
+    let spans: Vec<Value> = (0..32).map(|_| json!({"name": long, "target": long})).collect();
+    let occurrence = read(&json!({"title": "poison", "spans": spans, "service": long, "host": long, "trace_id": long}));
+    assert!(Value::Object(occurrence.record()).to_string().len() <= MAX_RECORD_BYTES);
+    assert_eq!(occurrence.service.chars().count(), 200);
+}
+
+#[test]
+fn a_clock_that_was_never_set_is_not_believed() {
+    for time in [json!("0001-01-01T00:00:00Z"), json!(0)] {
+        assert_eq!(read(&json!({"title": "t", "created_at": time})).first_at, now(), "{time}");
+    }
 }
 
 #[test]

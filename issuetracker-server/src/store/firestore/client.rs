@@ -58,8 +58,8 @@ pub(super) struct Client {
 pub(super) enum Refused {
     /// A precondition did not hold, or somebody else was writing: read again. Nothing was written.
     Stale,
-    /// Down or refusing; the outcome may be unknown.
-    Unavailable(StoreError),
+    /// Anything else; the outcome may be unknown.
+    Failed(StoreError),
 }
 
 impl Client {
@@ -97,14 +97,16 @@ impl Client {
     /// Writes all or nothing, in one request that belongs to no transaction. Tells for each write when its document was
     /// changed last.
     pub(super) async fn commit(&self, writes: Vec<Write>) -> Result<Vec<Option<Timestamp>>, Refused> {
-        let db = self.db().await.map_err(Refused::Unavailable)?;
+        let db = self.db().await.map_err(Refused::Failed)?;
         let request = CommitRequest { database: db.get_database_path().clone(), writes, ..CommitRequest::default() };
         let request = self.request(request, RequestTimeouts::new().with_total(REQUEST_TIMEOUT));
         match db.client().get().commit(request).await {
             Ok(answer) => Ok(answer.into_inner().write_results.into_iter().map(|result| result.update_time).collect()),
             Err(status) => Err(match status.code() {
                 Code::AlreadyExists | Code::FailedPrecondition | Code::NotFound | Code::Aborted => Refused::Stale,
-                _ => Refused::Unavailable(unavailable(status)),
+                // The documents themselves: no repetition mends them.
+                Code::InvalidArgument => Refused::Failed(StoreError::Refused(status.into())),
+                _ => Refused::Failed(unavailable(status)),
             }),
         }
     }

@@ -117,7 +117,7 @@ impl FirestoreStore {
                     return Ok(Some(stored));
                 }
                 Err(Refused::Stale) => (),
-                Err(Refused::Unavailable(error)) => return Err(error),
+                Err(Refused::Failed(error)) => return Err(error),
             }
         }
         Err(unavailable("others kept changing the same issues"))

@@ -156,7 +156,7 @@ impl IssueStore for FirestoreStore {
         match self.client.commit(vec![write::delete(nothing)]).await {
             // Somebody else checks at the same moment: it can be written.
             Ok(_) | Err(Refused::Stale) => Ok(()),
-            Err(Refused::Unavailable(error)) => Err(error),
+            Err(Refused::Failed(error)) => Err(error),
         }
     }
 }

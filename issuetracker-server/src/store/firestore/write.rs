@@ -44,7 +44,7 @@ impl FirestoreStore {
             match self.client.commit(writes).await {
                 Ok(_) => return Ok(issue),
                 Err(Refused::Stale) => (),
-                Err(Refused::Unavailable(error)) => return Err(error),
+                Err(Refused::Failed(error)) => return Err(error),
             }
         }
         Err(StoreError::Conflict)
@@ -77,7 +77,7 @@ impl FirestoreStore {
             match self.client.commit(writes).await {
                 Ok(_) => return Ok(comment),
                 Err(Refused::Stale) => (),
-                Err(Refused::Unavailable(error)) => return Err(error),
+                Err(Refused::Failed(error)) => return Err(error),
             }
         }
         Err(StoreError::Conflict)

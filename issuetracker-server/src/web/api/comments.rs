@@ -3,13 +3,13 @@
 use axum::{
     Json,
     body::Bytes,
-    extract::{Path, State, rejection::BytesRejection},
+    extract::{State, rejection::BytesRejection},
     http::{StatusCode, Uri},
 };
 use jiff::Timestamp;
 use serde_json::Value;
 
-use super::{Answer, body::Body, issue_id, page_of};
+use super::{Answer, IssuePath, body::Body, page_of};
 use crate::web::{
     WebState,
     problem::Problem,
@@ -21,10 +21,10 @@ use crate::web::{
 pub(crate) async fn list(
     State(state): State<WebState>,
     _: Require<permission::Read>,
-    id: Path<String>,
+    IssuePath(id): IssuePath,
     uri: Uri,
 ) -> Answer {
-    let (id, (after, limit)) = (issue_id(id)?, page_of(&uri)?);
+    let (after, limit) = page_of(&uri)?;
     state.triage.issue(&id).await?;
     let page = state.triage.comments(&id, after.as_ref(), limit).await?;
     Ok(Json(views::page::<_, CommentView>("comments", page)))
@@ -34,10 +34,9 @@ pub(crate) async fn list(
 pub(crate) async fn create(
     State(state): State<WebState>,
     Require(principal, ..): Require<permission::Comment>,
-    id: Path<String>,
+    IssuePath(id): IssuePath,
     body: Result<Bytes, BytesRejection>,
 ) -> Answer<(StatusCode, Json<Value>)> {
-    let id = issue_id(id)?;
     let mut body = Body::read(body)?;
     let content = body.text("content").unwrap_or_default();
     body.finish_strictly("content")?;

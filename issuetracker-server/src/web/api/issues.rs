@@ -4,7 +4,7 @@ use axum::{
     Json,
     body::Bytes,
     extract::{
-        Path, Query, State,
+        Query, State,
         rejection::{BytesRejection, QueryRejection},
     },
     http::{HeaderMap, HeaderValue, StatusCode, Uri, header},
@@ -13,7 +13,7 @@ use axum::{
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use super::{Answer, body::Body, issue_id, page_of};
+use super::{Answer, IssuePath, body::Body, page_of};
 use crate::{
     domain::IssueChange,
     store::{IssueQuery, Sort},
@@ -50,10 +50,10 @@ pub(crate) async fn recent(State(state): State<WebState>, _: Require<permission:
 pub(crate) async fn read(
     State(state): State<WebState>,
     _: Require<permission::Read>,
-    id: Path<String>,
+    IssuePath(id): IssuePath,
     headers: HeaderMap,
 ) -> Answer<Response> {
-    let issue = state.triage.issue(&issue_id(id)?).await?;
+    let issue = state.triage.issue(&id).await?;
     let etag = views::etag(&issue);
     if headers.get(header::IF_NONE_MATCH).is_some_and(|known| known.as_bytes() == etag.as_bytes()) {
         return Ok((StatusCode::NOT_MODIFIED, [(header::ETAG, etag)]).into_response());
@@ -94,11 +94,10 @@ pub(crate) async fn create(
 pub(crate) async fn change(
     State(state): State<WebState>,
     Require(principal, ..): Require<permission::ChangeIssue>,
-    id: Path<String>,
+    IssuePath(id): IssuePath,
     headers: HeaderMap,
     body: Result<Bytes, BytesRejection>,
 ) -> Answer<Response> {
-    let id = issue_id(id)?;
     let if_version = if_match(&headers)?;
     let mut body = Body::read(body)?;
     let change = IssueChange {
@@ -124,10 +123,10 @@ fn if_match(headers: &HeaderMap) -> Result<Option<u64>, Problem> {
 pub(crate) async fn activities(
     State(state): State<WebState>,
     _: Require<permission::Read>,
-    id: Path<String>,
+    IssuePath(id): IssuePath,
     uri: Uri,
 ) -> Answer {
-    let (id, (after, limit)) = (issue_id(id)?, page_of(&uri)?);
+    let (after, limit) = page_of(&uri)?;
     state.triage.issue(&id).await?;
     let page = state.triage.history(&id, after.as_ref(), limit).await?;
     Ok(Json(views::page::<_, ActivityView>("activities", page)))
@@ -137,10 +136,10 @@ pub(crate) async fn activities(
 pub(crate) async fn occurrences(
     State(state): State<WebState>,
     _: Require<permission::Read>,
-    id: Path<String>,
+    IssuePath(id): IssuePath,
     uri: Uri,
 ) -> Answer {
-    let (id, (after, limit)) = (issue_id(id)?, page_of(&uri)?);
+    let (after, limit) = page_of(&uri)?;
     state.triage.issue(&id).await?;
     let page = state.triage.occurrences(&id, after.as_ref(), limit).await?;
     Ok(Json(views::page::<_, ActivityView>("occurrences", page)))

@@ -8,8 +8,8 @@ pub(crate) mod stream;
 
 use axum::{
     Json,
-    extract::{Path, Query},
-    http::Uri,
+    extract::{FromRequestParts, Path, Query},
+    http::{Uri, request::Parts},
 };
 use serde::Deserialize;
 use serde_json::Value;
@@ -21,8 +21,16 @@ use crate::{domain::IssueId, store::Cursor, triage::invalid};
 pub(crate) type Answer<T = Json<Value>> = Result<T, Problem>;
 
 /// The id in the path, checked before it touches a store.
-pub(crate) fn issue_id(Path(id): Path<String>) -> Result<IssueId, Problem> {
-    id.parse().map_err(|_| Problem::not_found("issue"))
+pub(crate) struct IssuePath(pub(crate) IssueId);
+
+impl<S: Send + Sync> FromRequestParts<S> for IssuePath {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let path = Path::<String>::from_request_parts(parts, state).await.ok();
+        let id = path.and_then(|Path(id)| id.parse().ok());
+        id.map(Self).ok_or_else(|| Problem::not_found("issue"))
+    }
 }
 
 /// The place in a list that an address asks for.

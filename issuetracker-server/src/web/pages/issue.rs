@@ -2,7 +2,7 @@
 
 use axum::{
     Form,
-    extract::{Path, State, rejection::FormRejection},
+    extract::{State, rejection::FormRejection},
     response::{IntoResponse, Redirect, Response},
 };
 use jiff::Timestamp;
@@ -16,7 +16,7 @@ use crate::{
     triage::invalid,
     web::{
         WebState,
-        api::issue_id,
+        api::IssuePath,
         problem::Problem,
         require::{Require, permission},
         views,
@@ -36,9 +36,8 @@ struct PendingView<'a> {
 pub(crate) async fn show(
     State(state): State<WebState>,
     Require(principal, ..): Require<permission::Read>,
-    id: Path<String>,
+    IssuePath(id): IssuePath,
 ) -> Result<Response, Problem> {
-    let id = issue_id(id)?;
     let issue = match state.triage.issue(&id).await {
         Ok(issue) => issue,
         // The id of a new issue is final at once, but its event may still be on its way through Kafka.
@@ -78,10 +77,9 @@ pub(crate) struct ChangeForm {
 pub(crate) async fn change(
     State(state): State<WebState>,
     Require(principal, ..): Require<permission::ChangeIssue>,
-    id: Path<String>,
+    IssuePath(id): IssuePath,
     form: Result<Form<ChangeForm>, FormRejection>,
 ) -> Result<Redirect, Problem> {
-    let id = issue_id(id)?;
     let Form(form) = form?;
     let wrong =
         |field: &'static str| move |error: UnknownWord| Problem::invalid(vec![invalid(field, &error.to_string())]);
@@ -107,10 +105,9 @@ pub(crate) struct CommentForm {
 pub(crate) async fn comment(
     State(state): State<WebState>,
     Require(principal, ..): Require<permission::Comment>,
-    id: Path<String>,
+    IssuePath(id): IssuePath,
     form: Result<Form<CommentForm>, FormRejection>,
 ) -> Result<Redirect, Problem> {
-    let id = issue_id(id)?;
     let Form(form) = form?;
     state.triage.comment(&id, &form.content, &principal, Timestamp::now()).await?;
     Ok(Redirect::to(&format!("/issues/{id}#comments")))

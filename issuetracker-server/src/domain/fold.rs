@@ -1,5 +1,5 @@
 //! How occurrences and people change an issue. Pure functions that both stores use, so that the stores cannot disagree:
-//! any order and any batching of the same occurrences gives the same issue.
+//! any order and any batching of the same occurrences gives the same issue, as long as nobody changes it meanwhile.
 
 use std::collections::BTreeMap;
 
@@ -7,7 +7,9 @@ use jiff::{Timestamp, tz::TimeZone};
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 
-use super::{Activity, ActivityKind, Comment, Effect, Issue, IssueChange, IssueId, Occurrence, Status, issue::Decided};
+use super::{
+    Activity, ActivityKind, Comment, Effect, Issue, IssueChange, IssueId, Occurrence, Status, hex, issue::Decided,
+};
 
 /// The most labels an issue keeps.
 const MAX_TAGS: usize = 50;
@@ -270,7 +272,7 @@ pub fn daily_comment_id(occurrence: &Occurrence) -> String {
     }
     // Reporters are foreign text: what is not safe in a key is replaced, and a hash keeps those apart that look alike then.
     let safe: String = reporter.chars().take(80).map(|c| if is_safe(c) { c } else { '_' }).collect();
-    let hash: String = Sha256::digest(reporter).iter().take(4).map(|byte| format!("{byte:02x}")).collect();
+    let hash = hex(&Sha256::digest(reporter)[..4]);
     format!("seen-{day}-{safe}.{hash}")
 }
 

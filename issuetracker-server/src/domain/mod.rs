@@ -10,7 +10,7 @@ mod text;
 pub use issue::{Activity, ActivityKind, Comment, Issue, IssueChange, Status};
 pub use occurrence::{Details, Effect, Occurrence};
 pub use role::{Permission, Role};
-pub use text::clean;
+pub use text::{clean, hex};
 pub use tracing_issues::{
     event::{IssueType, Priority, Severity, Source},
     fingerprint::{Fingerprint, IssueId},

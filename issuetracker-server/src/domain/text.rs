@@ -1,4 +1,5 @@
-//! Foreign text on its way in. How it is shown safely is the pages' business; what must not even be stored is here.
+//! Text: what of foreign text must not even be stored, and hexadecimal digits. How text is shown safely is the pages'
+//! business.
 
 /// Text without what could forge other text: control characters (terminals, logs) and overrides of the writing direction
 /// become visible as `\u{fffd}`; line ends and tabs stay.
@@ -8,4 +9,9 @@ pub fn clean(text: &str) -> String {
     };
     let text = text.replace("\r\n", "\n");
     if text.contains(is_forging) { text.replace(is_forging, "\u{fffd}") } else { text }
+}
+
+/// Bytes as hexadecimal digits.
+pub fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

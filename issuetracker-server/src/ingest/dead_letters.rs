@@ -12,7 +12,7 @@ use rdkafka::{
 };
 use sha2::{Digest, Sha256};
 
-use crate::{intake::decode::Invalid, metrics};
+use crate::{domain::hex, intake::decode::Invalid, metrics};
 
 /// How long one letter may take before the dead letters count as unavailable.
 const DELIVERY_TIMEOUT: Duration = Duration::from_secs(10);
@@ -87,8 +87,4 @@ impl DeadLetters {
         tracing::warn!(partition, offset, reason = invalid.reason(), "a record went to the dead letters");
         Ok(())
     }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -8,6 +8,7 @@ use axum::{
 use sha2::{Digest, Sha256};
 
 use super::{WebState, problem::Problem};
+use crate::domain::hex;
 
 const CSS: &str = include_str!("../../assets/app.css");
 const JS: &str = include_str!("../../assets/app.js");
@@ -26,8 +27,7 @@ impl Assets {
 }
 
 fn address(extension: &str, text: &str) -> String {
-    let hash = Sha256::digest(text);
-    let hash: String = hash.iter().take(6).map(|byte| format!("{byte:02x}")).collect();
+    let hash = hex(&Sha256::digest(text)[..6]);
     format!("/assets/app.{hash}.{extension}")
 }
 

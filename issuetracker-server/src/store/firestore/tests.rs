@@ -3,6 +3,7 @@
 
 use std::{
     io::{Read, Write},
+    sync::Arc,
     time::Instant,
 };
 
@@ -10,7 +11,12 @@ use jiff::Timestamp;
 use uuid::Uuid;
 
 use super::{value::text, write::put, *};
-use crate::domain::{Details, Effect, Fingerprint, IssueType, Occurrence, Priority, Severity, Source, Status};
+use crate::{
+    domain::{Details, Effect, Fingerprint, IssueType, Occurrence, Priority, Severity, Source, Status},
+    intake::Committer,
+    metrics::Road,
+    notify::Notifier,
+};
 
 fn emulator() -> String {
     std::env::var("TEST_FIRESTORE_EMULATOR").expect(
@@ -187,6 +193,29 @@ async fn a_batch_beyond_the_limits_of_a_request_is_committed_in_parts() {
     }
     assert_eq!(store.watermark("issues", 1).await.unwrap(), Some(watermark));
     assert_eq!(store.ingest(&whole).await.unwrap(), [Stored::Duplicate; 24], "the repeat changes nothing");
+}
+
+#[tokio::test]
+async fn what_the_store_can_never_take_stands_in_nobodys_way() {
+    let emulated = emulated().await;
+    // Larger than a document may be; decoding would have cut it.
+    let mut poison = occurrence("poison", 2);
+    poison.details.backtrace = "x".repeat(2 << 20);
+    let watermark = Watermark { topic: "issues".into(), partition: 2, next_offset: 3, timestamp_ms: 9 };
+    let occurrences = vec![occurrence("before", 1), poison, occurrence("after", 3)];
+    let batch = Batch { occurrences, watermark: Some(watermark.clone()) };
+    assert!(matches!(emulated.ingest(&batch).await, Err(StoreError::Refused(_))));
+
+    let store: Arc<dyn IssueStore> =
+        Arc::new(FirestoreStore::connect_emulator(&emulated.project, &emulator()).await.unwrap());
+    let committer = Committer::new(Arc::clone(&store), Notifier::default());
+    let stored = committer.commit(&batch, Road::Kafka).await.unwrap();
+    assert_eq!(stored, [CREATED, Stored::Refused, CREATED]);
+    assert_eq!(store.watermark("issues", 2).await.unwrap(), Some(watermark));
+    assert_eq!(
+        committer.commit(&batch, Road::Kafka).await.unwrap(),
+        [Stored::Duplicate, Stored::Refused, Stored::Duplicate]
+    );
 }
 
 #[tokio::test]

@@ -133,11 +133,11 @@ impl Config {
             StoreConfig::Embedded { path } => lines.push(("store", format!("embedded, {}", path.display()))),
             StoreConfig::Firestore { project, database, credentials, emulator } => {
                 lines.push(("store", format!("firestore, project {project}, database {database}")));
-                lines.push((
-                    "firestore credentials",
-                    credentials.as_ref().map_or("the machine's own", |_| "***").to_owned(),
-                ));
-                lines.extend(emulator.as_ref().map(|address| ("firestore emulator", address.clone())));
+                lines.push(match (emulator, credentials) {
+                    (Some(address), _) => ("firestore emulator", address.clone()),
+                    (None, Some(_)) => ("firestore credentials", "***".to_owned()),
+                    (None, None) => ("firestore credentials", "the machine's own".to_owned()),
+                });
             }
         }
         match &self.kafka {

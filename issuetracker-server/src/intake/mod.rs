@@ -12,7 +12,7 @@ use jiff::Timestamp;
 
 use self::decode::{Invalid, Place};
 use crate::{
-    domain::Occurrence,
+    domain::{Effect, Occurrence},
     metrics,
     notify::{Change, Notifier},
     store::{Batch, IssueStore, StoreError, Stored},
@@ -107,7 +107,9 @@ fn count(occurrence: &Occurrence, result: Stored, road: metrics::Road) {
         Stored::NoIssue | Stored::Refused => return,
     };
     metrics::records(road, "stored", 1);
-    metrics::occurrences(occurrence.count);
+    if occurrence.effect == Effect::Occurred {
+        metrics::occurrences(occurrence.count);
+    }
     if created {
         metrics::issue_created();
     }

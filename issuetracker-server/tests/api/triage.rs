@@ -1,0 +1,190 @@
+//! What people do with an issue: change it, comment on it, look at its occurrences.
+
+use super::*;
+
+#[test]
+fn a_person_changes_an_issue_and_no_occurrence_changes_it_back() {
+    let place = Place::new();
+    let server = place.start(&[]);
+    let address = issue_of(&server, with(event("feed stalled"), &json!({"priority": "low", "tags": ["from-event"]})));
+    let change = json!({"status": "in-progress", "assignee_id": "ada", "priority": "critical", "tags": ["b", "a"]});
+    let changed = server.patch(&address, &change).expect(200).json();
+    assert_eq!(changed, server.get(&address).expect(200).json());
+    for (name, value) in change.as_object().unwrap() {
+        let expected = if name == "tags" { &json!(["a", "b"]) } else { value };
+        assert_eq!(&changed[name], expected, "{name}");
+    }
+
+    server.ingest(&[with(event("feed stalled"), &json!({"priority": "low", "assignee_id": "bob", "tags": ["again"]}))]);
+    let after = server.get(&address).expect(200).json();
+    assert_eq!(after["occurrences"], 2);
+    for name in change.as_object().unwrap().keys() {
+        assert_eq!(after[name], changed[name], "{name}");
+    }
+
+    assert_eq!(server.patch(&address, &json!({"assignee_id": null})).expect(200).json()["assignee_id"], Value::Null);
+    assert_eq!(server.patch(&address, &json!({"status": "resolved"})).expect(200).json()["status"], "resolved");
+    // It comes back: later occurrences reopen it.
+    server.ingest(&[event("feed stalled")]);
+    assert_eq!(server.get(&address).expect(200).json()["status"], "open");
+
+    let page = server.get(&format!("{address}/activities")).expect(200).json();
+    let history: Vec<_> =
+        page["activities"].as_array().unwrap().iter().map(|activity| activity["type"].as_str().unwrap()).collect();
+    let count = |kind| history.iter().filter(|found| **found == kind).count();
+    let expected = [
+        ("status_changed", 2),
+        ("assigned", 2),
+        ("priority_changed", 1),
+        ("tagged", 1),
+        ("regressed", 1),
+        ("created", 1),
+    ];
+    for (kind, times) in expected {
+        assert_eq!(count(kind), times, "{kind} in {history:?}");
+    }
+    assert_eq!(history.len(), 8, "{history:?}");
+    assert_eq!(history[0], "regressed", "newest first");
+    let assigned =
+        page["activities"].as_array().unwrap().iter().rfind(|activity| activity["type"] == "assigned").unwrap();
+    assert_eq!((&assigned["details"], &assigned["user_id"]), (&json!({"to": "ada"}), &json!("local-admin")));
+}
+
+#[test]
+fn a_wrong_change_changes_nothing() {
+    let place = Place::new();
+    let server = place.start(&[]);
+    let address = issue_of(&server, event("feed stalled"));
+    let before = server.get(&address).expect(200).json();
+    for (field, value) in [
+        ("status", json!("done")),
+        ("status", json!(1)),
+        ("priority", json!("P1")),
+        ("assignee_id", json!(7)),
+        ("tags", json!("a")),
+    ] {
+        let change = with(json!({"status": "resolved"}), &json!({field: value}));
+        let message = server.patch(&address, &change).problem(400, "invalid_field");
+        assert!(message.starts_with(&format!("{field}: ")), "{message}");
+    }
+    for field in ["title", "occurrences", "assignee"] {
+        let change = json!({"status": "resolved", field: "x"});
+        let message = server.patch(&address, &change).problem(400, "unknown_field");
+        assert!(message.contains(&format!("`{field}`")), "{message}");
+    }
+    assert_eq!(server.get(&address).expect(200).json(), before);
+    server.patch(MISSING, &json!({"status": "resolved"})).problem(404, "not_found");
+}
+
+#[test]
+fn an_entity_tag_guards_against_lost_changes_and_saves_reading_again() {
+    let place = Place::new();
+    let server = place.start(&[]);
+    let address = issue_of(&server, event("feed stalled"));
+    let old = server.get(&address).expect(200).header("etag").unwrap().to_owned();
+    let unchanged = server.ask("GET", &address, &[("if-none-match", &old)], "").expect(304);
+    assert_eq!((unchanged.header("etag"), unchanged.text()), (Some(&*old), String::new()));
+
+    let change = |tag: &str, status: &str| {
+        server.ask("PATCH", &address, &[("if-match", tag)], json!({"status": status}).to_string())
+    };
+    let changed = change(&old, "in-progress").expect(200);
+    let new = changed.header("etag").unwrap().to_owned();
+    assert_ne!(new, old);
+    change(&old, "closed").problem(412, "conflict");
+    assert_eq!(server.get(&address).expect(200).json()["status"], "in-progress");
+    server.ask("GET", &address, &[("if-none-match", &old)], "").expect(200);
+    server.ask("GET", &address, &[("if-none-match", &new)], "").expect(304);
+    change("*", "closed").expect(200);
+    change("nonsense", "open").problem(400, "invalid_if_match");
+
+    // An occurrence is news for who reads, and no conflict for who changes: a busy issue could never be changed.
+    change("*", "open").expect(200);
+    let tag = server.get(&address).header("etag").unwrap().to_owned();
+    server.ingest(&[event("feed stalled")]);
+    server.ask("GET", &address, &[("if-none-match", &tag)], "").expect(200);
+    change(&tag, "in-progress").expect(200);
+}
+
+#[test]
+fn comments_are_written_and_read_in_order() {
+    let place = Place::new();
+    let server = place.start(&[]);
+    let address = issue_of(&server, with(event("feed stalled"), &json!({"created_at": "2026-01-05T10:00:00Z"})));
+    let comments = format!("{address}/comments");
+    let first = server.post(&comments, r#"{"content": "First.\n<b>not bold</b>"}"#).expect(201).json();
+    assert_eq!((&first["content"], &first["author_id"]), (&json!("First.\n<b>not bold</b>"), &json!("local-admin")));
+    let second = server.post(&comments, r#"{"content": "Second."}"#).expect(201).json();
+
+    let page = server.get(&comments).expect(200).json();
+    let listed = page["comments"].as_array().unwrap();
+    // The reporter's own comment of the day, which counts, then people's.
+    assert_eq!(listed[0]["author_id"], "newsfeed-service");
+    assert!(listed[0]["content"].as_str().unwrap().contains("once"), "{}", listed[0]);
+    assert_eq!(listed[1..], [first, second]);
+    let one = server.get(&format!("{comments}?limit=1")).expect(200).json();
+    let cursor = one["next_cursor"].as_str().unwrap();
+    let rest = server.get(&format!("{comments}?cursor={cursor}")).expect(200).json();
+    assert_eq!(rest["comments"].as_array().unwrap()[..], listed[1..]);
+
+    for (body, code) in [
+        (r#"{"content": " "}"#, "invalid_field"),
+        ("{}", "invalid_field"),
+        (r#"{"content": 7}"#, "invalid_field"),
+        (r#"{"content": "x", "author_id": "somebody else"}"#, "unknown_field"),
+        ("content", "not_json"),
+    ] {
+        server.post(&comments, body).problem(400, code);
+    }
+    server.post(&format!("{MISSING}/comments"), r#"{"content": "x"}"#).problem(404, "not_found");
+    assert_eq!(server.get(&comments).expect(200).json(), page);
+    // What people wrote, without what the server counts.
+    assert_eq!(server.get(&address).expect(200).json()["comments"], 2);
+
+    // Services comment by an event; sent twice, it is one comment.
+    let id = address.rsplit('/').next().unwrap();
+    let comment = with(event("Seen it too."), &json!({"op": "comment", "issue_id": id}));
+    let results = [&comment; 2].map(|comment| server.ingest(std::slice::from_ref(comment))[0]["status"].clone());
+    assert_eq!(results, ["accepted", "duplicate"]);
+    let listed = server.get(&comments).expect(200).json()["comments"].clone();
+    let by_service =
+        |comment: &&Value| comment["content"] == "Seen it too." && comment["author_id"] == "newsfeed-service";
+    assert_eq!(listed.as_array().unwrap().iter().filter(by_service).count(), 1, "{listed:#}");
+    assert_eq!(server.get(&address).expect(200).json()["occurrences"], 1);
+}
+
+#[test]
+fn occurrences_keep_what_helps_to_solve_the_problem() {
+    let place = Place::new();
+    let server = place.start(&[]);
+    let details = json!({
+        "error": [{"kind": "RefreshError", "message": "refresh failed"}, {"kind": "io::Error", "message": "refused"}],
+        "spans": [{"name": "poll", "target": "feed", "fields": {"round": 7}}],
+        "context": {"attempt": 3, "nested": {"deep": [1, 2]}}, "location": {"module": "m", "file": "f.rs", "line": 4},
+        "host": "h", "pid": 9, "thread": "main", "release": "1.2.3", "environment": "test", "occurrences": 5,
+        "breadcrumbs": [{"at": "2026-01-05T09:59:59Z", "level": "INFO", "message": "polling"}],
+        "trace_id": "4bf92f3577b34da6a3ce929d0e0e4736", "dropped_before": {"queue_full": 2},
+    });
+    let times = |minute| json!({"created_at": format!("2026-01-05T10:0{minute}:00Z")});
+    let old = with(with(event("feed stalled"), &details), &times(1));
+    let new = with(with(event("feed stalled"), &details), &times(2));
+    let address = issue_of(&server, new.clone());
+    issue_of(&server, old.clone());
+
+    let page = server.get(&format!("{address}/occurrences")).expect(200).json();
+    let found = page["occurrences"].as_array().unwrap();
+    let ids: Vec<_> = found.iter().map(|occurrence| &occurrence["id"]).collect();
+    assert_eq!(ids, [&new["event_id"], &old["event_id"]], "newest first, by their own time");
+    assert!(found.iter().all(|occurrence| occurrence["type"] == "occurrence"));
+    for (name, value) in details.as_object().unwrap() {
+        assert_eq!(&found[0]["details"][name], value, "{name}");
+    }
+    let one = server.get(&format!("{address}/occurrences?limit=1")).expect(200).json();
+    let cursor = one["next_cursor"].as_str().unwrap();
+    let rest = server.get(&format!("{address}/occurrences?limit=1&cursor={cursor}")).expect(200).json();
+    assert_eq!(rest["occurrences"], json!([found[1]]));
+    assert_eq!(rest["next_cursor"], Value::Null);
+    let issue = server.get(&address).expect(200).json();
+    assert_eq!((&issue["occurrences"], &issue["first_seen"]), (&json!(10), &json!("2026-01-05T10:01:00Z")));
+    assert_eq!(server.metric("issuetracker_publisher_dropped_total", &["service=\"newsfeed\"", "queue_full"]), 4.0);
+}

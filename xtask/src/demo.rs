@@ -66,6 +66,9 @@ pub(crate) fn run(arguments: &[String]) -> Outcome {
     say(&format!("\nThe first error is on the dashboard, {} s after the command.", start.elapsed().as_secs()));
     say(&format!("Open      http://{address}"));
     say("Reporting examples/src/bin/market_data, whose errors are real failures; more come every second or two.");
+    if address.port() != 8080 {
+        say(&format!("Services of your own report here with TRACING_ISSUES_URL=http://{address}"));
+    }
     say("Stored in target/demo/issuetracker.sqlite; delete it to begin anew.");
     if is_smoke {
         return Ok(());

@@ -24,6 +24,7 @@ pub(crate) struct ListParams {
     pub(crate) q: String,
     pub(crate) status: String,
     pub(crate) service: String,
+    #[serde(alias = "env")]
     pub(crate) environment: String,
     pub(crate) component: String,
     pub(crate) severity: String,
@@ -60,11 +61,11 @@ impl ListParams {
         for (key, value) in pairs.into_iter().filter(|(_, value)| !value.is_empty()) {
             reader.set(key, value, key);
         }
-        for term in terms(&self.q) {
-            match term.split_once(':') {
-                // What is no key is text: messages are full of colons.
-                Some((key, value)) if !value.is_empty() && reader.set(key, value, "q") => (),
-                _ => reader.query.words.push(term),
+        for Term { text, is_quoted } in terms(&self.q) {
+            match text.split_once(':') {
+                // What is no key is text, and so is what begins with a quote: messages are full of colons.
+                Some((key, value)) if !is_quoted && !value.is_empty() && reader.set(key, value, "q") => (),
+                _ => reader.query.words.push(text),
             }
         }
         if !self.cursor.is_empty() {
@@ -150,20 +151,30 @@ fn statuses(value: &str) -> Result<Vec<Status>, UnknownWord> {
     }
 }
 
-/// Words, with what is in double quotes kept together: `a "b c"` and `service:"my service"`.
-fn terms(text: &str) -> Vec<String> {
-    let (mut terms, mut term, mut is_quoted) = (Vec::new(), String::new(), false);
+/// A word, or what double quotes keep together.
+#[derive(Default)]
+struct Term {
+    text: String,
+    /// It begins with a quote, so it is text whatever it says.
+    is_quoted: bool,
+}
+
+/// `a "b c"` are two terms, `service:"my service"` is one.
+fn terms(text: &str) -> Vec<Term> {
+    let (mut terms, mut term, mut is_open) = (Vec::new(), Term::default(), false);
     for c in text.chars() {
         match c {
-            '"' => is_quoted = !is_quoted,
-            // No stored text has control characters, and SQLite ends a text at NUL.
-            c if c.is_control() || (c.is_whitespace() && !is_quoted) => {
-                terms.extend((!term.is_empty()).then(|| std::mem::take(&mut term)));
+            '"' => {
+                is_open = !is_open;
+                term.is_quoted |= term.text.is_empty();
             }
-            c => term.push(c),
+            // No stored text has control characters, and SQLite ends a text at NUL.
+            c if c.is_control() || (c.is_whitespace() && !is_open) => terms.push(std::mem::take(&mut term)),
+            c => term.text.push(c),
         }
     }
-    terms.extend((!term.is_empty()).then_some(term));
+    terms.push(term);
+    terms.retain(|term| !term.text.is_empty());
     terms
 }
 
@@ -187,6 +198,12 @@ mod tests {
         assert_eq!(query.service.as_deref(), Some("news feed"));
         assert_eq!((query.severity, query.issue_type), (Some(Severity::Critical), Some(IssueType::Bug)));
         assert_eq!(query.words, ["timeout", "connection refused", "http://x"]);
+    }
+
+    #[test]
+    fn what_is_quoted_is_text() {
+        let query = read(r#""status: 503 service" "is:done""#).unwrap();
+        assert_eq!(query.words, ["status: 503 service", "is:done"]);
     }
 
     #[test]

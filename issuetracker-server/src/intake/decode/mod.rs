@@ -42,7 +42,7 @@ pub enum Invalid {
     #[error("not JSON: {0}")]
     NotJson(String),
     /// JSON, but no object.
-    #[error("not a JSON object")]
+    #[error("not a JSON object; send one object per line")]
     NotAnObject,
     /// Nothing that people could read.
     #[error("neither `title` nor `description` has text")]

@@ -17,7 +17,7 @@ use rdkafka::{
     error::{KafkaError, KafkaResult},
     message::OwnedMessage,
 };
-use tokio::time::{sleep, timeout_at};
+use tokio::time::{sleep, timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
 
 use self::{dead_letters::DeadLetters, partition::Part};
@@ -32,6 +32,8 @@ use crate::{
 const BATCH_RECORDS: usize = 500;
 /// How long a batch waits for more after its first record.
 const BATCH_WAIT: Duration = Duration::from_millis(20);
+/// How long nothing must go wrong, while there is nothing to read, before consumption counts as well again.
+const QUIET: Duration = Duration::from_secs(5);
 /// The shortest and longest pause while the store or the dead letters are unavailable.
 const BACKOFF: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(15));
 /// A consumer that talks to a frozen broker can hang for minutes when it is dropped.
@@ -118,8 +120,11 @@ impl Loop<'_> {
     async fn gather(&mut self, shutdown: &CancellationToken) -> Option<Vec<OwnedMessage>> {
         let mut records = std::mem::take(&mut self.carried);
         while records.is_empty() {
-            let received = shutdown.run_until_cancelled(self.consumer.recv()).await?;
-            records.extend(self.received(received).await);
+            match shutdown.run_until_cancelled(timeout(QUIET, self.consumer.recv())).await? {
+                Ok(received) => records.extend(self.received(received).await),
+                // An error that lasts comes again and again; without one, nothing stands in the way of the next record.
+                Err(_) => self.health.up(INGEST),
+            }
         }
         let deadline = tokio::time::Instant::now() + BATCH_WAIT;
         while records.len() < BATCH_RECORDS {

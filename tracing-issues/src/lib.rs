@@ -44,6 +44,8 @@ mod capture;
 mod categorise;
 mod control;
 pub mod dedup;
+#[doc(hidden)]
+pub mod error_text;
 pub mod event;
 pub mod fingerprint;
 mod guard;

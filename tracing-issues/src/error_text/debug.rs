@@ -1,0 +1,248 @@
+//! What a derived `Debug` output tells without its `Display`: the type's name and the innermost message.
+//! It does not parse Rust values: it reads the first word, and string literals.
+
+use std::fmt::{self, Debug, Write};
+
+/// The most bytes kept of a `Debug` output to learn a name from.
+const MAX_NAME_BYTES: usize = 128;
+
+/// The name of the type that a derived `Debug` output starts with, with its path; empty if it does not start like one.
+///
+/// `ParseIntError { kind: InvalidDigit }` gives `ParseIntError`. `Err(..)` and `Some(..)` are looked into, and `Error`
+/// alone, without a path, gives nothing: it says no more than that there was one.
+pub fn type_name(debug: &str) -> &str {
+    let mut debug = debug;
+    while let Some(inner) = debug.strip_prefix("Err(").or_else(|| debug.strip_prefix("Some(")) {
+        debug = inner.trim_end_matches(')');
+    }
+    debug_name(debug).filter(|name| *name != "Error").unwrap_or_default()
+}
+
+/// The innermost `message: ".."` of a derived `Debug` output, still escaped as `Debug` writes it (`\"`, `\n`).
+///
+/// `Sqlx(Database(PgDatabaseError { code: "23505", message: "duplicate key", .. }))` gives `duplicate key`. Of two that
+/// are equally deep the first one counts. A literal that was cut off gives nothing.
+pub fn debug_root(text: &str) -> Option<&str> {
+    debug_name(text)?;
+    let bytes = text.as_bytes();
+    let (mut at, mut depth, mut root) = (0, 0_usize, None);
+    while let Some(byte) = bytes.get(at) {
+        match byte {
+            b'(' | b'{' | b'[' => depth += 1,
+            b')' | b'}' | b']' => depth = depth.saturating_sub(1),
+            // A `char` that is a quote begins no text.
+            b'\'' if text[at..].starts_with("'\"'") => at += 2,
+            b'"' => {
+                let start = at + 1;
+                let end = start + literal_end(&bytes[start..])?;
+                let is_message = text[..at].ends_with(" message: ");
+                if is_message && root.is_none_or(|(deepest, _)| depth > deepest) {
+                    root = Some((depth, &text[start..end]));
+                }
+                at = end;
+            }
+            _ => (),
+        }
+        at += 1;
+    }
+    root.map(|(_, message)| message)
+}
+
+/// Learns the type's name from an error's `Debug` without an allocation; the formatter is stopped as soon as the name is
+/// there. Foreign code runs here, and it may panic: the caller catches that, and finds `out` usable.
+pub fn type_name_of(error: &dyn Debug, out: &mut TypeName) {
+    *out = TypeName::default();
+    // It ends in the error that stops the formatter; what matters is in `out`.
+    let _ = write!(out, "{error:?}");
+}
+
+/// The start of a `Debug` output, on the stack.
+pub struct TypeName {
+    bytes: [u8; MAX_NAME_BYTES],
+    len: usize,
+    is_done: bool,
+}
+
+impl TypeName {
+    /// The name, or nothing: see [`type_name`].
+    pub fn as_str(&self) -> &str {
+        type_name(self.start())
+    }
+
+    fn start(&self) -> &str {
+        std::str::from_utf8(&self.bytes[..self.len]).unwrap_or_default()
+    }
+}
+
+impl Default for TypeName {
+    fn default() -> Self {
+        Self { bytes: [0; MAX_NAME_BYTES], len: 0, is_done: false }
+    }
+}
+
+impl Debug for TypeName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("TypeName").field(&self.as_str()).finish()
+    }
+}
+
+impl Write for TypeName {
+    fn write_str(&mut self, piece: &str) -> fmt::Result {
+        if self.is_done {
+            return Err(fmt::Error);
+        }
+        let kept = &piece[..piece.floor_char_boundary(MAX_NAME_BYTES - self.len)];
+        self.bytes[self.len..self.len + kept.len()].copy_from_slice(kept.as_bytes());
+        self.len += kept.len();
+        // What follows is the value, and it may be long.
+        self.is_done = kept.len() < piece.len() || kept.contains(['(', '{', '"']);
+        if self.is_done { Err(fmt::Error) } else { Ok(()) }
+    }
+}
+
+/// The word that a derived `Debug` output starts with, if the text is one.
+fn debug_name(debug: &str) -> Option<&str> {
+    let end = debug.find(|c: char| !(c.is_alphanumeric() || c == '_' || c == ':')).unwrap_or(debug.len());
+    let (path, rest) = debug.split_at(end);
+    let is_path = path.split("::").all(|name| !name.is_empty() && !name.contains(':'));
+    let is_type = path.rsplit("::").next().is_some_and(|last| last.starts_with(|c: char| c.is_ascii_uppercase()));
+    let is_debug = rest.is_empty() || rest.starts_with('(') || rest.strip_prefix(" {").is_some_and(starts_with_field);
+    (is_path && is_type && is_debug).then_some(path)
+}
+
+/// Whether text after `{` goes on as `Debug` does; text that was cut off there does.
+fn starts_with_field(text: &str) -> bool {
+    let text = text.trim_start();
+    let after = text.trim_start_matches(|c: char| c.is_alphanumeric() || c == '_');
+    text.starts_with("..") || matches!(after.chars().next(), None | Some(':' | '…'))
+}
+
+/// Where the quote is that ends a string literal.
+fn literal_end(literal: &[u8]) -> Option<usize> {
+    let mut is_escaped = false;
+    literal.iter().position(|byte| {
+        let is_end = *byte == b'"' && !is_escaped;
+        is_escaped = *byte == b'\\' && !is_escaped;
+        is_end
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn the_type_of_an_error_is_the_first_word_of_its_debug() {
+        for (debug, name) in [
+            ("ParseIntError { kind: InvalidDigit }", "ParseIntError"),
+            ("ParseIntError {\n    kind: InvalidDigit,\n}", "ParseIntError"),
+            ("reqwest::Error { kind: Request }", "reqwest::Error"),
+            ("RecvError(())", "RecvError"),
+            ("Elapsed(\n    (),\n)", "Elapsed"),
+            ("Sealed { .. }", "Sealed"),
+            ("NotFound", "NotFound"),
+            ("Err(ParseIntError { kind: InvalidDigit })", "ParseIntError"),
+            ("Some(Err(sqlx::Closed))", "sqlx::Closed"),
+            ("Cut { field", "Cut"),
+            ("Cut { fie…", "Cut"),
+            ("Error(\"expected value\", line: 1, column: 1)", ""),
+            ("Connection refused (os error 111)", ""),
+            ("Timeout (after 30 s)", ""),
+            ("Unexpected { in line 3", ""),
+            ("invalid digit found in string", ""),
+            ("Timeout:", ""),
+            ("Io:refused", ""),
+            ("::Io", ""),
+            ("A:::B", ""),
+            ("1", ""),
+            ("", ""),
+        ] {
+            assert_eq!(type_name(debug), name, "{debug}");
+        }
+    }
+
+    #[track_caller]
+    fn check_root(debug: &str, root: Option<&str>) {
+        assert_eq!(debug_root(debug), root, "{debug}");
+    }
+
+    #[test]
+    fn the_innermost_message_is_the_root() {
+        check_root(
+            r#"Sqlx(Database(PgDatabaseError { severity: Error, code: "23505", message: "duplicate key value violates unique constraint \"users_email_key\"", detail: None }))"#,
+            Some(r#"duplicate key value violates unique constraint \"users_email_key\""#),
+        );
+        check_root(
+            r#"reqwest::Error { kind: Request, url: "http://..", source: hyper_util::client::legacy::Error(Connect, ConnectError("tcp connect error", 127.0.0.1:1, Os { code: 111, kind: ConnectionRefused, message: "Connection refused" })) }"#,
+            Some("Connection refused"),
+        );
+        check_root(r#"Error { kind: Db, cause: Some(DbError { message: "gone" }) }"#, Some("gone"));
+        check_root(r#"A { message: "outer", source: B { message: "inner" } }"#, Some("inner"));
+        check_root(r#"A { source: B { message: "inner" }, message: "outer" }"#, Some("inner"));
+        check_root(r#"A([B { message: "first" }, B { message: "second" }])"#, Some("first"));
+        check_root("A {\n    message: \"pretty\",\n}", Some("pretty"));
+    }
+
+    #[test]
+    fn what_stands_in_a_text_is_no_field() {
+        check_root(r#"A { url: "{ message: \"x\" }" }"#, None);
+        check_root(r#"A { quote: '"', message: "kept" }"#, Some("kept"));
+        check_root(r#"A { path: "C:\\", message: "kept" }"#, Some("kept"));
+        check_root(r#"A { error_message: "another field" }"#, None);
+    }
+
+    #[test]
+    fn text_that_is_no_debug_has_no_root() {
+        check_root(r#"cannot parse { message: "x" }"#, None);
+        check_root(r#"A { message: "cut o…"#, None);
+        check_root("", None);
+    }
+
+    /// A `Debug` that tells how often it was asked for more than its name.
+    struct Fields<'a>(&'a std::cell::Cell<u32>);
+    impl Debug for Fields<'_> {
+        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            self.0.set(self.0.get() + 1);
+            f.write_str("field")
+        }
+    }
+
+    #[test]
+    fn a_name_costs_no_fields() {
+        let asked = std::cell::Cell::new(0);
+        #[derive(Debug)]
+        #[allow(dead_code, reason = "read by Debug")]
+        struct Deep<'a>(Fields<'a>, Fields<'a>);
+        let mut name = TypeName::default();
+        type_name_of(&Deep(Fields(&asked), Fields(&asked)), &mut name);
+        assert_eq!((name.as_str(), asked.get()), ("Deep", 0));
+    }
+
+    #[test]
+    fn a_name_is_learned_anew_and_within_bounds() {
+        let mut name = TypeName::default();
+        for (debug, expected) in [
+            (format_args!("{:?}", "x".parse::<u8>().unwrap_err()), "ParseIntError"),
+            (format_args!("{:?}", fmt::Error), ""),
+            (format_args!("{}", "€".repeat(100)), ""),
+            (format_args!("Broken{}", '\u{301}'), ""),
+            (format_args!("NotFound"), "NotFound"),
+        ] {
+            type_name_of(&debug, &mut name);
+            assert_eq!(name.as_str(), expected, "{debug}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_is_survived(text in r#"(Err\(|[A-Z][a-z:]{0,4}|[(){} "'\\.:]|message: |€|\PC){0,30}"#) {
+            prop_assert!(text.contains(type_name(&text)));
+            prop_assert!(debug_root(&text).is_none_or(|root| text.contains(root)));
+            let mut name = TypeName::default();
+            type_name_of(&format_args!("{text}"), &mut name);
+            prop_assert!(text.starts_with(name.start()));
+        }
+    }
+}

@@ -36,7 +36,7 @@ impl<'a> ErrorText<'a> {
                 parsed.is_plain = false;
                 (section, body) = (opened, at + start);
             }
-            is_blank &= line.trim().is_empty();
+            is_blank = is_blank && line.trim().is_empty();
             before = line;
         }
         parsed.take(section, &text[body..]);
@@ -64,14 +64,15 @@ impl<'a> ErrorText<'a> {
     fn take(&mut self, section: Section, body: &'a str) {
         match section {
             Section::Message => self.message = bare(body),
-            Section::Chain if self.chain.0.is_empty() => self.chain = Causes(body.trim_start_matches(['\r', '\n'])),
-            Section::Location if self.location.is_none() => {
-                self.location = Some(bare(body)).filter(|text| is_place(text))
+            Section::Chain if self.chain.0.is_empty() => self.chain = Causes(without_line_ends(body)),
+            Section::Location => {
+                self.location = self.location.or_else(|| Some(bare(body)).filter(|body| is_place(body)))
             }
-            Section::Backtrace if self.backtrace.is_none() => {
-                self.backtrace = Some(body.trim_start_matches(['\r', '\n']).trim_end()).filter(|text| !text.is_empty());
+            Section::Backtrace => {
+                let frames = without_line_ends(body).trim_end();
+                self.backtrace = self.backtrace.or_else(|| Some(frames).filter(|frames| !frames.is_empty()));
             }
-            _ => (),
+            Section::Chain | Section::Other => (),
         }
     }
 
@@ -125,7 +126,7 @@ enum Section {
 }
 
 impl Section {
-    /// The section that `line` opens, and how much of the line is not its body.
+    /// The section that `line` opens after this one, and how much of the line is not its body.
     fn left_for(self, line: &str, next: Option<&str>, may_begin_list: bool) -> Option<(Self, usize)> {
         if let Some(opened) = Self::under(line, next) {
             return Some((opened, line.len()));
@@ -134,23 +135,27 @@ impl Section {
             // color-eyre's list of errors has no heading.
             return (may_begin_list && item(line).is_some()).then_some((Self::Chain, 0));
         }
-        (!line.starts_with(char::is_whitespace)).then_some((Self::Other, 0))
+        let ends_here = !is_indented(line) && !line.trim().is_empty();
+        ends_here.then_some((Self::Other, 0))
     }
 
     /// The section that a heading opens. A text that was cut off after the heading counts.
     fn under(line: &str, next: Option<&str>) -> Option<Self> {
-        let has_body = next.is_none_or(|next| next.starts_with([' ', '\t']));
-        match bare(line) {
-            // Indented, it belongs to a cause that printed its own causes.
-            _ if line.starts_with([' ', '\t']) && !line.trim_start().starts_with('━') => None,
-            "Caused by:" if has_body => Some(Self::Chain),
-            "Location:" if has_body => Some(Self::Location),
-            "Stack backtrace:" | "stack backtrace:" if has_body => Some(Self::Backtrace),
-            rule if rule.starts_with('━') => match rule.trim_matches('━') {
+        if line.trim_start().starts_with('━') {
+            return match line.trim().trim_matches('━') {
                 " BACKTRACE " => Some(Self::Backtrace),
                 " SPANTRACE " => Some(Self::Other),
                 _ => None,
-            },
+            };
+        }
+        // Indented, it belongs to a cause that printed its own causes.
+        if is_indented(line) || !next.is_none_or(is_indented) {
+            return None;
+        }
+        match bare(line) {
+            "Caused by:" => Some(Self::Chain),
+            "Location:" => Some(Self::Location),
+            "Stack backtrace:" | "stack backtrace:" => Some(Self::Backtrace),
             _ => None,
         }
     }
@@ -167,6 +172,10 @@ fn item(text: &str) -> Option<&str> {
     (is_item && (body.is_empty() || body.starts_with([' ', '\r', '\n']))).then_some(body)
 }
 
+fn is_indented(line: &str) -> bool {
+    line.starts_with([' ', '\t'])
+}
+
 /// Whether a list may follow this line: after `"saving: {e:?}"`, as color-eyre begins with a new line, or from `main`.
 fn is_prefix(line: &str) -> bool {
     let line = line.trim_end_matches(['\r', '\n']);
@@ -176,6 +185,11 @@ fn is_prefix(line: &str) -> bool {
 /// Without the word that `fn main() -> Result` puts in front.
 fn without_error(message: &str) -> &str {
     message.strip_prefix("Error:").map_or(message, bare)
+}
+
+/// Without the line ends in front; the indentation of the first line stays.
+fn without_line_ends(body: &str) -> &str {
+    body.trim_start_matches(['\r', '\n'])
 }
 
 /// Whether this ends in a line number, maybe coloured.

@@ -66,11 +66,12 @@ impl<'a> ErrorText<'a> {
             Section::Message => self.message = bare(body),
             Section::Chain if self.chain.0.is_empty() => self.chain = Causes(without_line_ends(body)),
             Section::Location => {
-                self.location = self.location.or_else(|| Some(bare(body)).filter(|body| is_place(body)))
+                let place = Some(bare(body)).filter(|body| is_place(body));
+                self.location = self.location.or(place);
             }
             Section::Backtrace => {
-                let frames = without_line_ends(body).trim_end();
-                self.backtrace = self.backtrace.or_else(|| Some(frames).filter(|frames| !frames.is_empty()));
+                let frames = Some(without_line_ends(body).trim_end()).filter(|frames| !frames.is_empty());
+                self.backtrace = self.backtrace.or(frames);
             }
             Section::Chain | Section::Other => (),
         }

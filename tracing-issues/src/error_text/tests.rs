@@ -85,6 +85,21 @@ fn what_was_cut_off_leaves_the_rest_whole() {
     check("outer\n\nCau…", "outer||Cau…", &[]);
 }
 
+#[test]
+fn a_cut_anywhere_after_the_first_number_leaves_the_message() {
+    let anyhow =
+        "outer\n\nCaused by:\n    0: mid\n    1: root\n\nLocation:\n    src/x.rs:1:2\n\nStack backtrace:\n   0: main";
+    let coloured_from = COLOURED.find("mid").unwrap();
+    let anyhow_from = anyhow.find("mid").unwrap();
+    for (text, from, message) in [(anyhow, anyhow_from, "outer"), (COLOURED, coloured_from, "outer\n      line2")] {
+        for cut in (from..text.len()).filter(|cut| text.is_char_boundary(*cut)) {
+            let parsed = ErrorText::parse(&text[..cut]);
+            assert_eq!(parsed.message, message, "{:?}", &text[..cut]);
+            assert!(parsed.causes().count() <= 3, "{:?}", &text[..cut]);
+        }
+    }
+}
+
 const COLOURED: &str = "
    0: \u{1b}[91mouter
       line2\u{1b}[0m

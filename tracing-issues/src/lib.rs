@@ -54,6 +54,8 @@ mod layer;
 pub mod normalize;
 pub mod publish;
 mod queue;
+#[doc(hidden)]
+pub mod spool;
 mod stats;
 pub mod testing;
 mod worker;

@@ -8,12 +8,16 @@ pub(crate) mod kafka;
 
 use std::time::Duration;
 
+use uuid::Uuid;
+
 use crate::event::IssueEvent;
 
 /// An event on its way, serialised once however often it is sent. The same event always has the same bytes, so that a
 /// receiver which already has it can tell.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Envelope {
+    /// The event's own id, the same however often it is sent.
+    pub event_id: Uuid,
     /// The Kafka record key.
     pub key: String,
     /// The event as one line of JSON.
@@ -32,7 +36,13 @@ impl Envelope {
             shorten(event);
             payload = event.to_json().ok()?;
         }
-        Some(Self { key: event.record_key(), payload, occurrences: event.occurrences, title: event.title.clone() })
+        Some(Self {
+            event_id: event.event_id,
+            key: event.record_key(),
+            payload,
+            occurrences: event.occurrences,
+            title: event.title.clone(),
+        })
     }
 }
 

@@ -1,0 +1,217 @@
+//! Real processes that are killed with SIGKILL, which no code of theirs can see coming. Each child is this test binary
+//! again, told by a variable which part it plays.
+
+use std::{
+    env,
+    io::{BufRead, BufReader, Lines},
+    process::{Child, ChildStdout, Command, Stdio},
+    thread,
+};
+
+use super::*;
+
+const PART: &str = "TRACING_ISSUES_SPOOL_TEST_PART";
+const DIR: &str = "TRACING_ISSUES_SPOOL_TEST_DIR";
+
+/// What a child prints for its parent starts like this; the test harness prints as well.
+const SAY: &str = "child: ";
+
+/// Not a test, but what the children do; nothing when it is run as a test.
+#[test]
+fn child() {
+    let (Ok(part), Ok(dir)) = (env::var(PART), env::var(DIR)) else { return };
+    match part.as_str() {
+        "append" => append_for_ever(Path::new(&dir)),
+        "adopt" => adopt_for_ever(Path::new(&dir)),
+        "hold" => hold(Path::new(&dir)),
+        "limited" => write_beyond_a_limit(Path::new(&dir)),
+        _ => panic!("unknown part {part}"),
+    }
+}
+
+fn say(text: impl std::fmt::Display) {
+    println!("\n{SAY}{text}");
+}
+
+/// Ends with the process, killed or because the parent has gone.
+fn wait_for_the_end() {
+    let _ = io::stdin().read_line(&mut String::new());
+}
+
+/// Appends events without end, and settles every third; says how many are on disk.
+fn append_for_ever(dir: &Path) {
+    let (mut spool, _) = open_in(dir);
+    for number in 0.. {
+        spool.append(&envelope(number, &"x".repeat(500))).unwrap();
+        if number % 3 == 0 {
+            spool.settled(id(number));
+        }
+        flush(&mut spool);
+        say(number);
+    }
+}
+
+/// Adopts, makes it its own and lets go of it again, without end; settles one event in each round and says which.
+fn adopt_for_ever(dir: &Path) {
+    loop {
+        let (mut spool, found) = open_in(dir);
+        flush(&mut spool);
+        let Some(first) = found.first() else { return };
+        spool.settled(first.event_id);
+        flush(&mut spool);
+        say(first.event_id);
+        crash(spool);
+    }
+}
+
+/// Says what it adopted, and has it until it is killed.
+fn hold(dir: &Path) {
+    let (mut spool, found) = open_in(dir);
+    flush(&mut spool);
+    found.iter().for_each(|envelope| say(envelope.event_id));
+    say("ready");
+    wait_for_the_end();
+}
+
+/// The kernel lets files of this process grow to a few kilobytes only.
+fn write_beyond_a_limit(dir: &Path) {
+    let (mut spool, _) = open_in(dir);
+    let mut now = Instant::now();
+    let failed = (0..1_000).find_map(|number| {
+        spool.append(&envelope(number, &"x".repeat(100))).unwrap();
+        match spool.flush(now) {
+            Some(Change::Down(error)) => Some((number, error)),
+            _ => None,
+        }
+    });
+    let (last, error) = failed.unwrap();
+    assert!(error.to_string().contains(dir.to_str().unwrap()), "{error}");
+    (0..last).for_each(|number| spool.settled(id(number)));
+    now += RETRY;
+    // No room for two words more, but for a new file with the one event that is left.
+    let change = spool.flush(now);
+    say(format!("{last} {}", matches!(change, Some(Change::Up))));
+    wait_for_the_end();
+}
+
+fn spawn(part: &str, dir: &Path) -> (Child, Lines<BufReader<ChildStdout>>) {
+    spawn_by(Command::new(env::current_exe().unwrap()), part, dir)
+}
+
+fn spawn_by(mut command: Command, part: &str, dir: &Path) -> (Child, Lines<BufReader<ChildStdout>>) {
+    let mut child = command
+        .args(["spool::tests::process::child", "--exact", "--nocapture"])
+        .env(PART, part)
+        .env(DIR, dir)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    (child, lines)
+}
+
+/// What a child says next.
+fn next(lines: &mut Lines<BufReader<ChildStdout>>) -> Option<String> {
+    lines.map_while(Result::ok).find_map(|line| line.strip_prefix(SAY).map(str::to_owned))
+}
+
+fn kill(mut child: Child) {
+    child.kill().unwrap();
+    child.wait().unwrap();
+}
+
+#[test]
+fn a_killed_process_loses_nothing_that_it_flushed() {
+    for said_before_the_kill in [1, 2, 10, 100, 400] {
+        let dir = temp_dir();
+        let (child, mut lines) = spawn("append", dir.path());
+        (0..said_before_the_kill).for_each(|_| drop(next(&mut lines).unwrap()));
+        kill(child);
+        let said = said_before_the_kill - 1 + std::iter::from_fn(|| next(&mut lines)).count() as u128;
+
+        let (_spool, found) = open_in(dir.path());
+        let flushed = [said, said + 1].map(|last| {
+            (0..=last).filter(|number| number % 3 != 0).map(|n| envelope(n, &"x".repeat(500))).collect::<Vec<_>>()
+        });
+        assert!(flushed.contains(&found), "{said} were said to be on disk, found {} open", found.len());
+    }
+}
+
+#[test]
+fn an_adoption_that_is_killed_again_and_again_loses_and_repeats_nothing() {
+    let dir = temp_dir();
+    let (mut spool, _) = open_in(dir.path());
+    let all = 5_000;
+    (0..all).for_each(|number| spool.append(&event(number)).unwrap());
+    drop(spool);
+    let mut settled = 0;
+    for round in 0..25 {
+        let (child, mut lines) = spawn("adopt", dir.path());
+        let reader = thread::spawn(move || std::iter::from_fn(|| next(&mut lines)).count() as u128);
+        thread::sleep(Duration::from_millis(20 + round * 7));
+        kill(child);
+        settled += reader.join().unwrap();
+        let mut replay = super::super::replay::Replay::default();
+        for path in super::super::file::of_service(dir.path(), SERVICE).unwrap() {
+            replay.read(&fs::read(path).unwrap());
+        }
+        // One may have been settled that the child had no time to tell.
+        let open = replay.into_open();
+        let first = all - open.len() as u128;
+        assert!((settled..=settled + 1).contains(&first), "{settled} told, {first} settled");
+        assert_eq!(open, events(first..all));
+        settled = first;
+    }
+    assert!(settled > 25, "{settled}");
+    let (mut spool, found) = open_in(dir.path());
+    assert_eq!(found, events(settled..all));
+    flush(&mut spool);
+    assert_eq!(files(dir.path()).len(), 1);
+}
+
+#[test]
+fn of_many_processes_one_adopts_and_the_living_are_left_alone() {
+    let dir = temp_dir();
+    for number in 0..20 {
+        let (mut spool, _) = Spool::open(dir.path(), SERVICE, DEFAULT_MAX_BYTES).unwrap();
+        spool.append(&event(number)).unwrap();
+    }
+    let mut children: Vec<_> = (0..6).map(|_| spawn("hold", dir.path())).collect();
+    let mut found: Vec<String> = children
+        .iter_mut()
+        .flat_map(|(_, lines)| std::iter::from_fn(|| next(lines).filter(|text| text != "ready")).collect::<Vec<_>>())
+        .collect();
+    found.sort();
+    assert_eq!(found, (0..20).map(|number| id(number).to_string()).collect::<Vec<_>>());
+
+    let (mut spool, none) = open_in(dir.path());
+    assert_eq!(none, []);
+    let mut adopted = Vec::new();
+    for (child, _) in children {
+        kill(child);
+        adopted.extend(spool.adopt().envelopes);
+        flush(&mut spool);
+    }
+    adopted.sort_by_key(|envelope| envelope.event_id);
+    assert_eq!(adopted, events(0..20));
+    assert_eq!(files(dir.path()).len(), 1);
+}
+
+#[cfg(unix)]
+#[test]
+fn a_file_that_may_not_grow_is_told_and_what_fits_again_is_saved() {
+    let dir = temp_dir();
+    let mut limited = Command::new("sh");
+    limited.args(["-c", "trap '' XFSZ; ulimit -f 16; exec \"$0\" \"$@\""]).arg(env::current_exe().unwrap());
+    let (child, mut lines) = spawn_by(limited, "limited", dir.path());
+    let said = next(&mut lines).unwrap();
+    kill(child);
+    let (last, is_up) = said.split_once(' ').unwrap();
+    let (_spool, found) = open_in(dir.path());
+    if is_up == "true" {
+        assert_eq!(found, [envelope(last.parse().unwrap(), &"x".repeat(100))]);
+    } else {
+        assert!(found.len() > 10);
+    }
+}

@@ -1,9 +1,8 @@
 //! The spool in one process: what is kept, in which order, and what a failing disk changes. Crashes of real processes
-//! are in `process.rs`, damaged files in `damage.rs`, arbitrary histories in `model.rs`.
+//! are in `tests/spool.rs`, damaged files in `damage.rs`, arbitrary histories in `model.rs`.
 
 mod damage;
 mod model;
-mod process;
 
 use std::{
     fs::{self, File},

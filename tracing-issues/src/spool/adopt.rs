@@ -31,17 +31,20 @@ impl Spool {
             self.tell(&mut adopted, &self.dir.clone(), error.to_string());
             Vec::new()
         });
-        let mut room = (self.max_bytes * 2).saturating_sub(self.bytes());
+        let limit = self.max_bytes.saturating_mul(2);
+        let mut room = limit.saturating_sub(self.bytes());
         for path in paths {
             if path == self.file.path || self.adopted.iter().any(|file| path == file.path) {
                 continue;
             }
-            match take_over(&path, &mut room, &mut replay) {
+            match take_over(&path, limit, &mut room, &mut replay) {
                 Ok(Taken::Free(file, problem)) => {
                     self.adopted.push(file);
                     problem.into_iter().for_each(|text| self.tell(&mut adopted, &path, text));
                 }
                 Ok(Taken::Owned) => (),
+                // Nor what is younger: it may repeat entries of this one, and then it has to be read after it.
+                Ok(Taken::Full) => break,
                 Ok(Taken::Left(text)) => self.tell(&mut adopted, &path, text),
                 Err(error) => self.tell(&mut adopted, &path, error.to_string()),
             }
@@ -69,15 +72,19 @@ enum Taken {
     Free(SpoolFile, Option<String>),
     /// Its process lives.
     Owned,
+    /// There is no room for it until more is settled.
+    Full,
     /// It stays as it is, for this reason.
     Left(String),
 }
 
-fn take_over(path: &Path, room: &mut u64, replay: &mut Replay) -> io::Result<Taken> {
+fn take_over(path: &Path, limit: u64, room: &mut u64, replay: &mut Replay) -> io::Result<Taken> {
     let Some(mut file) = SpoolFile::lock(path.to_owned())? else { return Ok(Taken::Owned) };
-    let Some(rest) = room.checked_sub(file.len()?) else {
-        return Ok(Taken::Left(format!("{}: left for later, the spool is full", path.display())));
-    };
+    let length = file.len()?;
+    if length > limit {
+        return Ok(Taken::Left(format!("{}: left alone, {length} bytes are more than the limit", path.display())));
+    }
+    let Some(rest) = room.checked_sub(length) else { return Ok(Taken::Full) };
     let bytes = file.read_all()?;
     Ok(match replay.read(&bytes) {
         Found::Entries { damaged } => {

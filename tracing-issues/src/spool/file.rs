@@ -1,7 +1,7 @@
 //! The files of a spool directory: their names, who owns which, and how one ends. What is in them is not its business.
 //!
 //! A file belongs to the process that holds its lock, and the kernel takes the lock from a process that dies, however it
-//! dies. A name is never used twice, and a file is emptied before its lock is given up: whoever gets the lock late, of a
+//! dies (but a child that was forked without exec keeps it, until it ends as well). A name is never used twice, and a file is emptied before its lock is given up: whoever gets the lock late, of a
 //! file that was removed in between, finds nothing that somebody else has already taken.
 
 use std::{
@@ -38,7 +38,10 @@ impl SpoolFile {
                 // Between creation and lock, a process that starts may take the empty file for an abandoned one.
                 Ok(()) if path.exists() => return Ok(Self { file, path }),
                 Ok(()) | Err(TryLockError::WouldBlock) => (),
-                Err(TryLockError::Error(error)) => return Err(at(&path, &error)),
+                Err(TryLockError::Error(error)) => {
+                    let _ = fs::remove_file(&path);
+                    return Err(at(&path, &error));
+                }
             }
         }
         Err(at(dir, &io::Error::other("other processes take every new file away")))

@@ -46,8 +46,6 @@ pub const DEFAULT_MAX_BYTES: u64 = 64 * 1024 * 1024;
 const RETRY: Duration = Duration::from_secs(30);
 /// What waits in memory for a disk that fails; beyond that, entries are refused.
 const MAX_UNSAVED_BYTES: usize = 1024 * 1024;
-/// Shorter files are not worth compacting.
-const MIN_COMPACTED_BYTES: u64 = 256 * 1024;
 
 /// The journal of this process.
 #[derive(Debug)]
@@ -127,7 +125,7 @@ impl Spool {
             opened: 0,
             adopted: Vec::new(),
             retry_at: None,
-            compact_from: MIN_COMPACTED_BYTES,
+            compact_from: 0,
             told: HashSet::new(),
         };
         let adopted = spool.adopt();
@@ -234,9 +232,9 @@ impl Spool {
             self.file.empty()?;
         }
         self.written = 0;
-        self.unsaved.clear();
+        self.forget_unsaved();
         self.unsaved.extend(HEADER);
-        self.compact_from = MIN_COMPACTED_BYTES;
+        self.compact_from = 0;
         Ok(())
     }
 
@@ -250,8 +248,14 @@ impl Spool {
         }
         self.file.write_at(self.written, &self.unsaved)?;
         self.written += self.unsaved.len() as u64;
-        self.unsaved.clear();
+        self.forget_unsaved();
         Ok(())
+    }
+
+    /// What was adopted may have been much; its memory is not kept for the rest of the process.
+    fn forget_unsaved(&mut self) {
+        self.unsaved.clear();
+        self.unsaved.shrink_to(MAX_UNSAVED_BYTES);
     }
 }
 

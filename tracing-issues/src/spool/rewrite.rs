@@ -7,6 +7,8 @@ use uuid::Uuid;
 
 use super::{Place, Spool, entry::HEADER, file::SpoolFile};
 
+/// Shorter files are not worth it.
+const MIN_BYTES: u64 = 256 * 1024;
 /// How much is copied at once.
 const CHUNK_BYTES: usize = 256 * 1024;
 
@@ -15,7 +17,8 @@ impl Spool {
     pub(super) fn is_mostly_dead(&self) -> bool {
         let dead = self.bytes().saturating_sub(self.live_bytes);
         let is_nearly_full = self.bytes() > self.max_bytes / 4 * 3;
-        self.bytes() >= self.compact_from && (dead > self.live_bytes || (is_nearly_full && dead > self.bytes() / 4))
+        let from = self.compact_from.max(MIN_BYTES.min(self.max_bytes / 4));
+        self.bytes() >= from && (dead > self.live_bytes || (is_nearly_full && dead > self.bytes() / 4))
     }
 
     /// Replaces the file by a new one that holds nothing but what is open. Until that is complete, the old one is what
@@ -25,7 +28,8 @@ impl Spool {
         match self.copy_to(&mut file) {
             Ok((open, written)) => {
                 (self.open, self.written) = (open, written);
-                self.unsaved.clear();
+                self.forget_unsaved();
+                self.compact_from = 0;
                 // What cannot be removed is at worst sent twice, under the same ids.
                 let _ = mem::replace(&mut self.file, file).retire();
                 Ok(())

@@ -1,7 +1,8 @@
-//! The spool in one process: what is kept, in which order, and what a failing disk changes. Crashes of real processes
-//! are in `tests/spool.rs`, damaged files in `damage.rs`, arbitrary histories in `model.rs`.
+//! The spool in one process: what is kept, in which order, and how much of it. Failing disks are in `disk.rs`, damaged
+//! files in `damage.rs`, arbitrary histories in `model.rs`, and real processes that are killed in `tests/spool.rs`.
 
 mod damage;
+mod disk;
 mod model;
 
 use std::{
@@ -228,7 +229,7 @@ fn a_mostly_dead_file_is_rewritten() {
     for number in 1..2_000 {
         spool.checkpoint(&envelope(number % 5 + 1, &format!("{number}{text}"))).unwrap();
         flush(&mut spool);
-        assert!(spool.file.len().unwrap() <= MIN_COMPACTED_BYTES + 2_000);
+        assert!(spool.file.len().unwrap() <= 256 * 1024 + 2_000);
         assert_eq!(spool.file.len().unwrap(), spool.bytes());
     }
     spool.append(&event(7)).unwrap();
@@ -273,6 +274,36 @@ fn an_entry_that_is_too_large_is_refused() {
 }
 
 #[test]
+fn a_file_beyond_every_limit_is_left_alone_and_hinders_nobody() {
+    let dir = temp_dir();
+    let large = dir.path().join(format!("{SERVICE}-1-0.spool"));
+    fs::write(&large, vec![0; 300_000]).unwrap();
+    let (mut spool, _) = Spool::open(dir.path(), SERVICE, DEFAULT_MAX_BYTES).unwrap();
+    spool.append(&event(0)).unwrap();
+    drop(spool);
+    fs::write(&large, vec![0; 300_000]).unwrap();
+    let (mut spool, adopted) = Spool::open(dir.path(), SERVICE, 100_000).unwrap();
+    assert_eq!(adopted.envelopes, events([0]));
+    assert!(adopted.problems[0].contains("more than the limit"), "{:?}", adopted.problems);
+    assert!(spool.adopt().problems.is_empty(), "told once");
+    assert!(large.exists());
+}
+
+#[test]
+fn a_small_spool_is_compacted_as_well() {
+    let dir = temp_dir();
+    let (mut spool, _) = Spool::open(dir.path(), SERVICE, 20_000).unwrap();
+    spool.append(&event(0)).unwrap();
+    for number in 1..200 {
+        spool.append(&envelope(number, &"x".repeat(1_000))).unwrap();
+        spool.settled(id(number));
+        flush(&mut spool);
+    }
+    crash(spool);
+    assert_eq!(open_in(dir.path()).1, events([0]));
+}
+
+#[test]
 fn more_than_fits_is_adopted_bit_by_bit() {
     let dir = temp_dir();
     let text = "x".repeat(10_000);
@@ -293,7 +324,7 @@ fn more_than_fits_is_adopted_bit_by_bit() {
     let (mut spool, mut adopted) = Spool::open(dir.path(), SERVICE, 1_000_000).unwrap();
     let mut seen = Vec::new();
     assert_eq!(adopted.envelopes.len(), 150);
-    assert!(adopted.problems.iter().all(|problem| problem.contains("left for later")), "{:?}", adopted.problems);
+    assert_eq!(adopted.problems, [""; 0], "the others can wait");
     while !adopted.envelopes.is_empty() {
         for envelope in adopted.envelopes {
             spool.settled(envelope.event_id);
@@ -306,124 +337,4 @@ fn more_than_fits_is_adopted_bit_by_bit() {
     assert_eq!(seen, expected);
     flush(&mut spool);
     assert_eq!(files(dir.path()).len(), 1);
-}
-
-/// A disk without room: the same code, and a device that always answers ENOSPC.
-#[test]
-fn a_full_disk_is_told_once_and_tried_again() {
-    let dir = temp_dir();
-    let (mut spool, _) = open_in(dir.path());
-    spool.append(&event(0)).unwrap();
-    flush(&mut spool);
-    let full = fs::OpenOptions::new().read(true).write(true).open("/dev/full").unwrap();
-    let disk = mem::replace(&mut spool.file.file, full);
-    let start = Instant::now();
-
-    spool.append(&event(1)).unwrap();
-    let Some(Change::Down(error)) = spool.flush(start) else { panic!("not told") };
-    assert_eq!(error.kind(), io::ErrorKind::StorageFull);
-    assert!(error.to_string().contains(dir.path().to_str().unwrap()), "{error}");
-    assert!(spool.flush(start).is_none() && spool.flush(start + RETRY).is_none(), "told once");
-
-    let text = "x".repeat(10_000);
-    let refused = (2..1_000).find(|number| spool.append(&envelope(*number, &text)).is_err()).unwrap();
-    assert!((90..110).contains(&refused), "memory is bounded as well: {refused}");
-    assert_eq!(spool.append(&envelope(refused, &text)), Err(Refused::Down));
-
-    spool.file.file = disk;
-    assert!(spool.flush(start + RETRY).is_none(), "not yet: it was tried a moment ago");
-    assert!(matches!(spool.flush(start + 2 * RETRY), Some(Change::Up)));
-    assert!(spool.append(&envelope(refused, &text)).is_ok());
-    flush(&mut spool);
-    crash(spool);
-    let found = open_in(dir.path()).1;
-    assert_eq!(found.len() as u128, refused + 1);
-    assert_eq!(found[..2], events([0, 1]));
-}
-
-#[test]
-fn on_a_full_disk_what_was_left_behind_is_still_sent() {
-    let dir = temp_dir();
-    let (mut spool, _) = open_in(dir.path());
-    spool.append(&event(0)).unwrap();
-    drop(spool);
-    let (mut spool, found) = open_in(dir.path());
-    assert_eq!(found, events([0]));
-    let full = fs::OpenOptions::new().read(true).write(true).open("/dev/full").unwrap();
-    let disk = mem::replace(&mut spool.file.file, full);
-    assert!(matches!(spool.flush(Instant::now()), Some(Change::Down(_))));
-    assert_eq!(files(dir.path()).len(), 2, "the old file is the only one that has it");
-    spool.settled(id(0));
-    spool.file.file = disk;
-    assert!(matches!(spool.flush(Instant::now() + RETRY), Some(Change::Up)));
-    assert_eq!(files(dir.path()).len(), 1);
-}
-
-#[test]
-fn a_directory_that_somebody_removed_comes_back_with_all_that_waits() {
-    let parent = temp_dir();
-    let dir = parent.path().join("a/b");
-    let (mut spool, _) = open_in(&dir);
-    spool.append(&event(0)).unwrap();
-    flush(&mut spool);
-    fs::remove_dir_all(&dir).unwrap();
-    spool.append(&event(1)).unwrap();
-    flush(&mut spool);
-    fs::remove_dir_all(&dir).unwrap();
-    flush(&mut spool);
-    crash(spool);
-    assert_eq!(open_in(&dir).1, events([0, 1]));
-}
-
-#[test]
-fn a_directory_that_cannot_be_made_is_an_error_with_its_path() {
-    let parent = temp_dir();
-    let file = parent.path().join("file");
-    fs::write(&file, "").unwrap();
-    for dir in [file.clone(), file.join("below")] {
-        let error = Spool::open(&dir, SERVICE, DEFAULT_MAX_BYTES).err().unwrap();
-        assert!(error.to_string().contains(dir.to_str().unwrap()), "{error}");
-    }
-}
-
-#[test]
-fn a_directory_that_became_a_file_is_told_and_recovers() {
-    let parent = temp_dir();
-    let dir = parent.path().join("spool");
-    let (mut spool, _) = open_in(&dir);
-    spool.append(&event(0)).unwrap();
-    flush(&mut spool);
-    fs::remove_dir_all(&dir).unwrap();
-    fs::write(&dir, "").unwrap();
-    spool.append(&event(1)).unwrap();
-    let now = Instant::now();
-    assert!(matches!(spool.flush(now), Some(Change::Down(_))));
-    fs::remove_file(&dir).unwrap();
-    assert!(matches!(spool.flush(now + RETRY), Some(Change::Up)));
-    crash(spool);
-    assert_eq!(open_in(&dir).1, events([0, 1]));
-}
-
-#[cfg(unix)]
-#[test]
-fn nobody_else_can_read_what_waits() {
-    use std::os::unix::fs::PermissionsExt;
-    let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
-    let parent = temp_dir();
-    let dir = parent.path().join("spool");
-    let (spool, _) = open_in(&dir);
-    assert_eq!((mode(&dir), mode(&spool.file.path)), (0o700, 0o600));
-}
-
-#[cfg(unix)]
-#[test]
-fn a_link_is_not_followed() {
-    let dir = temp_dir();
-    let target = dir.path().join("precious");
-    fs::write(&target, "precious").unwrap();
-    std::os::unix::fs::symlink(&target, dir.path().join(format!("{SERVICE}-1-0.spool"))).unwrap();
-    let (mut spool, found) = open_in(dir.path());
-    flush(&mut spool);
-    assert_eq!(found, []);
-    assert_eq!(fs::read_to_string(target).unwrap(), "precious");
 }

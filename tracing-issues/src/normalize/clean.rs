@@ -1,66 +1,138 @@
 //! The first step: removes what is not text at all (terminal colours, control characters) and folds white space.
 //! Remembers where, so that ranges can be told in the original message. Judges no words.
 
-use std::borrow::Cow;
-
-use super::{Kind, Replacement};
+use super::{
+    Kind, Replacement,
+    ids::SHORTEST_ID_OF_LETTERS,
+    text::{CLASSES, PLAIN, SPACE, UNCLEAN, is_alnum},
+};
 
 const ESCAPE: char = '\u{1b}';
 
 /// How the escape character looks when somebody printed it with `Debug`, or escaped it.
 const PRINTED_ESCAPES: [&str; 5] = ["\\u{1b}", "\\x1b", "\\x1B", "\\u001b", "\\033"];
 
-/// A message without control characters, and with single spaces only.
-pub(super) struct Clean<'a> {
-    pub(super) text: Cow<'a, str>,
+/// What one look at each byte of a message tells.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Look {
+    /// Words only: no rule can find anything.
+    Plain,
+    /// Nothing to clean.
+    Clean,
+    /// Something to clean, perhaps.
+    Unclean,
+}
+
+/// Looks at a message, so that most of them cost no more than this.
+pub(super) fn look(message: &str) -> Look {
+    let (mut any, mut all, mut before) = (0, !0, SPACE);
+    for byte in message.bytes() {
+        let class = CLASSES[usize::from(byte)];
+        // The second of two spaces is unclean.
+        any |= class | ((class & before & SPACE) << 1);
+        all &= class;
+        before = class;
+    }
+    if any & UNCLEAN != 0 || (before & SPACE != 0 && !message.is_empty()) {
+        Look::Unclean
+    } else if all & PLAIN != 0 && !has_long_word(message.as_bytes()) {
+        Look::Plain
+    } else {
+        Look::Clean
+    }
+}
+
+/// Whether there are letters in a row that could be an id. Such a row covers one of the places that are looked at.
+fn has_long_word(message: &[u8]) -> bool {
+    let is_inside = |byte: &&u8| is_alnum(**byte);
+    (SHORTEST_ID_OF_LETTERS - 1..message.len()).step_by(SHORTEST_ID_OF_LETTERS).any(|at| {
+        let (before, behind) = message.split_at(at);
+        let before = before.iter().rev().take(SHORTEST_ID_OF_LETTERS).take_while(is_inside).count();
+        let behind = behind.iter().take(SHORTEST_ID_OF_LETTERS).take_while(is_inside).count();
+        behind > 0 && before + behind >= SHORTEST_ID_OF_LETTERS
+    })
+}
+
+/// A message without control characters, and with single spaces only. Reused, it allocates for longer messages only.
+#[derive(Debug)]
+pub(super) struct Clean {
+    text: String,
     /// The spaces of `text` that were line ends: an assertion's value ends there, but what wrapped where is no identity.
-    pub(super) line_ends: Vec<usize>,
+    line_ends: Vec<usize>,
     /// The colours, in the message.
-    pub(super) colours: Vec<Replacement>,
+    colours: Vec<Replacement>,
     /// From this byte of `text` on, the message is this many bytes ahead.
     ahead: Vec<(usize, usize)>,
 }
 
-impl<'a> Clean<'a> {
-    pub(super) fn of(message: &'a str) -> Self {
-        if is_clean(message) {
-            return Self {
-                text: Cow::Borrowed(message),
-                line_ends: Vec::new(),
-                colours: Vec::new(),
-                ahead: Vec::new(),
-            };
-        }
-        let mut text = String::with_capacity(message.len());
-        let (mut line_ends, mut colours, mut ahead) = (Vec::new(), Vec::new(), Vec::new());
+impl Clean {
+    pub(super) const fn new() -> Self {
+        Self { text: String::new(), line_ends: Vec::new(), colours: Vec::new(), ahead: Vec::new() }
+    }
+
+    pub(super) fn text(&self) -> &str {
+        &self.text
+    }
+
+    pub(super) fn line_ends(&self) -> &[usize] {
+        &self.line_ends
+    }
+
+    pub(super) fn colours(&self) -> &[Replacement] {
+        &self.colours
+    }
+
+    /// Cleans a message.
+    pub(super) fn read(&mut self, message: &str) {
+        self.text.clear();
+        self.line_ends.clear();
+        self.colours.clear();
+        self.ahead.clear();
         let (mut is_space, mut is_line_end) = (false, false);
         let mut at = 0;
-        while let Some(c) = message.get(at..).and_then(|rest| rest.chars().next()) {
-            let rest = message.get(at..).unwrap_or_default();
-            if let Some(length) = escape(rest) {
-                colours.push(Replacement { start: at, end: at + length, kind: Kind::Colour });
-                at += length;
-                continue;
-            }
-            if c.is_whitespace() {
-                is_space = true;
-                is_line_end |= c == '\n';
-            } else if !c.is_control() {
-                if is_space && !text.is_empty() {
-                    if is_line_end {
-                        line_ends.push(text.len());
-                    }
-                    text.push(' ');
-                }
+        while let Some(rest) = message.get(at..).filter(|rest| !rest.is_empty()) {
+            let plain = rest.bytes().position(|byte| CLASSES[usize::from(byte)] & (UNCLEAN | SPACE) != 0);
+            let plain = plain.unwrap_or(rest.len());
+            if plain > 0 {
+                self.space(is_space, is_line_end);
                 (is_space, is_line_end) = (false, false);
-                if ahead.last().map_or(0, |(_, by)| *by) != at - text.len() {
-                    ahead.push((text.len(), at - text.len()));
+                self.keep(rest.get(..plain).unwrap_or_default(), at);
+                at += plain;
+            } else if let Some(length) = escape(rest) {
+                self.colours.push(Replacement { start: at, end: at + length, kind: Kind::Colour });
+                at += length;
+            } else if let Some(c) = rest.chars().next() {
+                let length = c.len_utf8();
+                if c.is_whitespace() {
+                    is_space = true;
+                    is_line_end |= c == '\n';
+                } else if !c.is_control() {
+                    self.space(is_space, is_line_end);
+                    (is_space, is_line_end) = (false, false);
+                    self.keep(rest.get(..length).unwrap_or_default(), at);
                 }
-                text.push(c);
+                at += length;
             }
-            at += c.len_utf8();
         }
-        Self { text: Cow::Owned(text), line_ends, colours, ahead }
+    }
+
+    /// Writes the space that stands for all white space before the next text.
+    fn space(&mut self, is_space: bool, is_line_end: bool) {
+        if is_space && !self.text.is_empty() {
+            if is_line_end {
+                self.line_ends.push(self.text.len());
+            }
+            self.text.push(' ');
+        }
+    }
+
+    /// Writes a text that is in the message at `at`.
+    fn keep(&mut self, text: &str, at: usize) {
+        let by = at - self.text.len();
+        if self.ahead.last().map_or(0, |(_, before)| *before) != by {
+            self.ahead.push((self.text.len(), by));
+        }
+        self.text.push_str(text);
     }
 
     /// Where a range of `text` lies in the message.
@@ -73,19 +145,6 @@ impl<'a> Clean<'a> {
         let next = self.ahead.partition_point(|(from, _)| *from <= at);
         at + next.checked_sub(1).and_then(|index| self.ahead.get(index)).map_or(0, |(_, by)| *by)
     }
-}
-
-/// Whether there is nothing to do, as with most messages.
-fn is_clean(message: &str) -> bool {
-    let mut before = b' ';
-    for byte in message.bytes() {
-        // Above ASCII there are spaces and control characters too.
-        if !(b' '..0x7f).contains(&byte) || byte == b'\\' || (byte == b' ' && before == b' ') {
-            return false;
-        }
-        before = byte;
-    }
-    before != b' ' || message.is_empty()
 }
 
 /// The length of the escape sequence at the start of the text.

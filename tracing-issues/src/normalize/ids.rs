@@ -3,24 +3,25 @@
 
 use super::{
     Kind, names,
-    text::{Text, is_alnum, is_alpha, is_digit, is_hex, is_in},
+    text::{Segment, Text, is_alnum, is_alpha, is_digit, is_hex, is_in},
 };
 
+/// Hexadecimal letters without a digit, and the start of a token without one, are an id only from this length on.
+pub(super) const SHORTEST_ID_OF_LETTERS: usize = 16;
+
 /// The end and kind of an id whose spelling is fixed.
-pub(super) fn fixed(text: Text<'_>, at: usize) -> Option<(usize, Kind)> {
-    if text.starts_with(at, "eyJ") {
-        return token(text, at).map(|end| (end, Kind::Token));
+pub(super) fn fixed(text: Text<'_>, segment: &Segment<'_>) -> Option<(usize, Kind)> {
+    let at = segment.start;
+    match segment.bytes {
+        [b'e', b'y', b'J', ..] => token(text, at).map(|end| (end, Kind::Token)),
+        [b'0', b'x' | b'X', ..] => {
+            let end = text.skip(at + 2, |byte| is_hex(byte) || byte == b'_');
+            (end > at + 2).then(|| text.bounded(end)).flatten().map(|end| (end, Kind::Hex))
+        }
+        _ if text.at(segment.end) != b'-' || !segment.is_hex() => None,
+        [_, _] => dashed_hex(text, at, &[2, 32, 16, 2]).map(|end| (end, Kind::Trace)),
+        _ => dashed_hex(text, at, &[8, 4, 4, 4, 12]).map(|end| (end, Kind::Uuid)),
     }
-    if text.starts_with(at, "0x") || text.starts_with(at, "0X") {
-        let end = text.skip(at + 2, |byte| is_hex(byte) || byte == b'_');
-        return (end > at + 2).then(|| text.bounded(end)).flatten().map(|end| (end, Kind::Hex));
-    }
-    if !is_hex(text.at(at)) {
-        return None;
-    }
-    dashed_hex(text, at, &[8, 4, 4, 4, 12])
-        .map(|end| (end, Kind::Uuid))
-        .or_else(|| dashed_hex(text, at, &[2, 32, 16, 2]).map(|end| (end, Kind::Trace)))
 }
 
 fn dashed_hex(text: Text<'_>, at: usize, groups: &[usize]) -> Option<usize> {
@@ -38,18 +39,24 @@ fn token(text: Text<'_>, at: usize) -> Option<usize> {
     while matches!(text.before(end), b'.' | b'-') {
         end -= 1;
     }
-    (end - at >= 16).then_some(end)
+    (end - at >= SHORTEST_ID_OF_LETTERS).then_some(end)
 }
+
+/// Shorter runs of Base64's characters are words.
+pub(super) const SHORTEST_BLOB: usize = 14;
 
 /// Judges a run of the characters of Base64 (both alphabets), which starts and ends where no such character is.
 pub(super) fn is_blob(run: &[u8], padded: bool) -> bool {
+    if run.len() < SHORTEST_BLOB {
+        return false;
+    }
     let count = |class: fn(u8) -> bool| run.iter().filter(|byte| class(**byte)).count();
     let marks = run.len() - count(is_alnum);
     let mixed = count(|byte| byte.is_ascii_uppercase()) > 0 && count(|byte| byte.is_ascii_lowercase()) > 0;
     let digits = count(is_digit);
     // A path or an identifier has words between its marks; in Base64 one character in 32 is one.
     let dense = breaks(run) * 4 >= run.len() && marks * 8 <= run.len();
-    mixed && ((padded && run.len() >= 14 && dense) || (run.len() >= 20 && digits > 0 && dense))
+    mixed && ((padded && run.len() >= SHORTEST_BLOB && dense) || (run.len() >= 20 && digits > 0 && dense))
 }
 
 /// Judges letters and digits without anything between them.
@@ -57,7 +64,7 @@ pub(super) fn random(segment: &[u8]) -> Option<Kind> {
     let digits = segment.iter().filter(|byte| is_digit(**byte)).count();
     let letters = segment.len() - digits;
     let is_all_hex = segment.iter().all(|byte| is_hex(*byte));
-    if is_all_hex && letters > 0 && (segment.len() >= 16 || (segment.len() >= 6 && digits > 0)) {
+    if is_all_hex && letters > 0 && (segment.len() >= SHORTEST_ID_OF_LETTERS || (segment.len() >= 6 && digits > 0)) {
         let name_and_number =
             digits <= 2 && letters >= 4 && segment.iter().rev().take(digits).all(|byte| is_digit(*byte));
         return match segment.len() {
@@ -142,12 +149,17 @@ pub(super) enum Named {
 }
 
 /// Judges a segment such as `sha256`, `worker17`, `order81723`, `a1b2c3d4`.
-pub(super) fn named(segment: &[u8]) -> Named {
+pub(super) fn named(segment: &Segment<'_>) -> Named {
+    // Without a digit only hexadecimal letters in a long row are an id.
+    if !segment.has_digit() && (segment.len() < SHORTEST_ID_OF_LETTERS || !segment.is_hex()) {
+        return Named::Whole;
+    }
+    let segment = segment.bytes;
     let letters = segment.iter().position(|byte| is_digit(*byte)).unwrap_or(segment.len());
     let (name, rest) = segment.split_at(letters);
     let digits = rest.iter().position(|byte| !is_digit(*byte)).unwrap_or(rest.len());
     let only_digits = digits == rest.len();
-    if is_in(segment, names::ODD_NAMES) || (only_digits && digits <= 5 && is_in(name, names::DIGIT_NAMES)) {
+    if names::ODD_NAMES.has(segment) || (only_digits && digits <= 5 && names::DIGIT_NAMES.has(name)) {
         return Named::Whole;
     }
     // `error[E0308]`, Prisma's `P2002`, MongoDB's `E11000`.
@@ -155,7 +167,7 @@ pub(super) fn named(segment: &[u8]) -> Named {
     if !is_code && let Some(kind) = random(segment) {
         return Named::Id(kind);
     }
-    let is_index = is_in(name, names::RECORDS) || is_in(name, names::INSTANCES);
+    let is_index = names::RECORDS.has(name) || names::INSTANCES.has(name);
     match digits {
         _ if is_code => Named::Whole,
         4.. => Named::Numbered(letters),

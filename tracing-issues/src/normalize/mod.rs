@@ -22,13 +22,15 @@ mod numbers;
 mod paths;
 mod quotes;
 mod scanner;
+mod secrets;
 mod text;
 mod time;
+mod words;
 
 #[cfg(test)]
 mod tests;
 
-use self::clean::Clean;
+use self::clean::{Clean, Look};
 
 /// What stands for a replaced piece: one control character, whatever the kind, since the same slot of a message holds
 /// `12345678` once and `1234567f` the next time. Messages cannot bring it: their control characters are removed.
@@ -82,6 +84,8 @@ pub enum Kind {
     Path,
     /// The random end of a Kubernetes pod's name.
     Pod,
+    /// A secret, or the mark that redaction left in its place.
+    Secret,
     /// Quoted data, the value of an assertion, or of a key that varies.
     Value,
     /// A terminal escape sequence.
@@ -114,6 +118,7 @@ impl Kind {
             Self::Position => "position",
             Self::Path => "path",
             Self::Pod => "pod",
+            Self::Secret => "secret",
             Self::Value => "value",
             Self::Colour => "colour",
         }
@@ -136,10 +141,52 @@ pub struct Replacement {
     pub kind: Kind,
 }
 
-/// Returns the message with a [`PLACEHOLDER`] for each piece that varies, and white space folded to single spaces.
-///
-/// Neighbouring placeholders fold into one, so that a list of five ids and a list of two are one text. The result is
-/// never longer than the message. Not idempotent: placeholders in a message are removed, or they could be forged.
+/// Normalises messages, and keeps its buffers between them: once they have grown, nothing is allocated.
+#[derive(Debug)]
+pub struct Normalizer {
+    clean: Clean,
+    found: Vec<Replacement>,
+    text: String,
+}
+
+impl Normalizer {
+    /// An empty one, which allocates nothing.
+    pub const fn new() -> Self {
+        Self { clean: Clean::new(), found: Vec::new(), text: String::new() }
+    }
+
+    /// Returns the message with a [`PLACEHOLDER`] for each piece that varies, and white space folded to single spaces:
+    /// the message itself, if nothing in it varies.
+    ///
+    /// Neighbouring placeholders fold into one, so that a list of five ids and a list of two are one text. The result
+    /// is never longer than the message. Not idempotent: placeholders in a message are removed, or they could be forged.
+    pub fn normalize<'a>(&'a mut self, message: &'a str) -> &'a str {
+        let Self { clean, found, text } = self;
+        let cleaned = match clean::look(message) {
+            Look::Plain => return message,
+            Look::Clean => message,
+            Look::Unclean => {
+                clean.read(message);
+                clean.text()
+            }
+        };
+        let line_ends = if std::ptr::eq(cleaned, message) { &[] } else { clean.line_ends() };
+        scanner::scan(cleaned, line_ends, found);
+        if found.is_empty() {
+            return cleaned;
+        }
+        render(cleaned, found, text);
+        text
+    }
+}
+
+impl Default for Normalizer {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// Normalises one message; see [`Normalizer::normalize`].
 ///
 /// # Examples
 ///
@@ -150,18 +197,18 @@ pub struct Replacement {
 /// assert_ne!(normalize("upstream answered HTTP 502"), normalize("upstream answered HTTP 504"));
 /// ```
 pub fn normalize(message: &str) -> String {
-    let clean = Clean::of(message);
-    render(&clean.text, &scanner::scan(&clean))
+    Normalizer::new().normalize(message).to_owned()
 }
 
 /// Tells what [`normalize`] replaces in a message and why, in the order of the message; ranges do not overlap.
 pub fn replacements(message: &str) -> Vec<Replacement> {
-    let clean = Clean::of(message);
-    let mut found = scanner::scan(&clean);
+    let (mut clean, mut found) = (Clean::new(), Vec::new());
+    clean.read(message);
+    scanner::scan(clean.text(), clean.line_ends(), &mut found);
     for piece in &mut found {
         (piece.start, piece.end) = clean.range_in_message(piece.start, piece.end);
     }
-    if clean.colours.is_empty() {
+    if clean.colours().is_empty() {
         return found;
     }
     // A colour can lie inside of another piece, which then tells the whole range already.
@@ -169,32 +216,35 @@ pub fn replacements(message: &str) -> Vec<Replacement> {
         let next = found.partition_point(|piece| piece.start <= colour.start);
         next.checked_sub(1).and_then(|at| found.get(at)).is_some_and(|piece| colour.start < piece.end)
     };
-    let colours: Vec<_> = clean.colours.iter().copied().filter(|colour| !inside(colour)).collect();
+    let colours: Vec<_> = clean.colours().iter().copied().filter(|colour| !inside(colour)).collect();
     found.extend(colours);
     found.sort_by_key(|piece| piece.start);
     found
 }
 
-fn render(clean: &str, found: &[Replacement]) -> String {
-    let mut text = String::with_capacity(clean.len());
+fn render(clean: &str, found: &[Replacement], text: &mut String) {
+    text.clear();
+    text.reserve(clean.len());
     let mut kept_to = 0;
     for piece in found {
         text.push_str(clean.get(kept_to..piece.start).unwrap_or_default());
         if !piece.kind.is_dropped() {
-            push_placeholder(&mut text);
+            push_placeholder(text);
         }
         kept_to = piece.end;
     }
     text.push_str(clean.get(kept_to..).unwrap_or_default());
-    text
 }
 
 /// Appends a placeholder, unless only a separator lies between it and the one before: lists have any length.
 fn push_placeholder(text: &mut String) {
-    let before = text.trim_end_matches([' ', ',', ';', '-', '_', ':', '.']);
-    if before.ends_with(PLACEHOLDER) && text.len() - before.len() <= 2 {
-        text.truncate(before.len());
-    } else {
-        text.push(PLACEHOLDER);
-    }
+    const BEFORE: u8 = PLACEHOLDER as u8;
+    let is_separator = |byte: u8| matches!(byte, b' ' | b',' | b';' | b'-' | b'_' | b':' | b'.');
+    let separators = match text.as_bytes() {
+        [.., BEFORE] => 0,
+        [.., BEFORE, one] if is_separator(*one) => 1,
+        [.., BEFORE, one, other] if is_separator(*one) && is_separator(*other) => 2,
+        _ => return text.push(PLACEHOLDER),
+    };
+    text.truncate(text.len() - separators);
 }

@@ -117,7 +117,7 @@ pub(super) enum Port {
 pub(super) fn port(text: Text<'_>, colon: usize, host: Host) -> Option<Port> {
     let end = text.digits(colon + 1, 1, 5).and_then(|end| text.bounded(end))?;
     let port = value(text, colon + 1, end);
-    let is_known = names::SERVICE_PORTS.contains(&port);
+    let is_known = names::SERVICE_PORTS.binary_search(&port).is_ok();
     match host {
         _ if port > 65_535 => None,
         _ if is_known => Some(Port::Service(end)),
@@ -136,7 +136,7 @@ pub(super) fn host_before(text: Text<'_>, colon: usize) -> Host {
     if in_url || dotted || name == b"localhost" { Host::Sure } else { Host::Word }
 }
 
-/// The end of an e-mail address. Only called where a word starts and an `@` is somewhere ahead.
+/// The end of an e-mail address.
 pub(super) fn email(text: Text<'_>, at: usize) -> Option<usize> {
     let is_local = |byte| is_alnum(byte) || matches!(byte, b'.' | b'_' | b'%' | b'+' | b'-');
     if is_local(text.before(at)) || text.before(at) == b'@' {

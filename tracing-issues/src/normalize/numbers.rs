@@ -7,7 +7,7 @@ use super::{
     Kind,
     context::Context,
     names, net,
-    text::{Text, is_alnum, is_alpha, is_digit, is_hex, is_in},
+    text::{Segment, Text, is_alnum, is_alpha, is_digit, is_hex, is_in},
 };
 
 /// The longest plain code: SQLSTATEs and Windows' socket errors have five digits.
@@ -50,16 +50,12 @@ fn unit(text: Text<'_>, at: usize) -> Option<(usize, Kind)> {
     let end = text.skip_most(start, 14, |byte| is_alpha(byte) || byte >= 0x80);
     let word = text.slice(start, end);
     // Behind a space a single letter is a variable as well as a unit.
-    let is_unit = |list| is_in(word, list) && (!spaced || word.len() > 1 || matches!(word, b"s" | b"B"));
-    if text.at(end) == b'_' {
-        None
-    } else if is_unit(names::TIME_UNITS) {
-        Some((end, Kind::Duration))
-    } else if is_unit(names::DATA_UNITS) {
-        Some((end, Kind::Size))
-    } else {
-        None
+    let can_be_unit = !spaced || word.len() > 1 || matches!(word, b"s" | b"B");
+    if !can_be_unit || text.at(end) == b'_' {
+        return None;
     }
+    let kind = if names::UNITS.find(word)? < names::DATA_UNITS { Kind::Duration } else { Kind::Size };
+    Some((end, kind))
 }
 
 /// The end of a number that tells errors apart. `at` is its sign or first digit, `digits` the first digit.
@@ -86,15 +82,15 @@ pub(super) fn code(text: Text<'_>, context: &Context<'_>, at: usize, digits: usi
             net::Port::Ephemeral(_) => None,
         });
     }
-    if is_http_status(text, context, word, digits..end) {
+    if end - digits == 3 && is_http_status(text, context, word, digits..end) {
         return Some(end);
     }
     // `character varying(64)`: the schema says it, no value does.
-    if text.before(at) == b'(' && context.end() + 1 == at && is_in(word, names::SIZED_TYPES) {
+    if text.before(at) == b'(' && context.end() + 1 == at && names::SIZED_TYPES.has(word) {
         return Some(end);
     }
     // sqlx: `error occurred while decoding column 3`. The columns of parsers are positions.
-    if context.end() + 1 == at && context.ends_with(&["decoding", "column"]) {
+    if word == b"column" && context.end() + 1 == at && context.word(1) == b"decoding" {
         return Some(end);
     }
     with_sql_state(text, end)
@@ -102,7 +98,7 @@ pub(super) fn code(text: Text<'_>, context: &Context<'_>, at: usize, digits: usi
 
 /// Whether a number behind this word is a code. `StatusCode(404)` counts, `decode 404` does not.
 fn is_code_word(word: &[u8]) -> bool {
-    is_in(word, names::CODES) || word.starts_with(b"HTTP/") || word.ends_with(b"Code") || word.ends_with(b"Status")
+    names::CODES.has(word) || word.starts_with(b"HTTP/") || word.ends_with(b"Code") || word.ends_with(b"Status")
 }
 
 /// `UTF-8`, `x86_64`, `ISO-8859-1`: digits behind a name and its dash or underscore.
@@ -111,8 +107,8 @@ fn part_of_name(text: Text<'_>, context: &Context<'_>, at: usize, end: usize) ->
     let name = context.word(0);
     let size = end - at;
     let is_name = match text.at(name_end) {
-        b'-' => size <= 6 && is_in(name, names::DASH_NAMES),
-        b'_' => size <= 3 && !is_in(name, names::RECORDS) && !is_in(name, names::INSTANCES),
+        b'-' => size <= 6 && names::DASH_NAMES.has(name),
+        b'_' => size <= 3 && !names::RECORDS.has(name) && !names::INSTANCES.has(name),
         _ => false,
     };
     if !is_name {
@@ -144,36 +140,41 @@ fn with_sql_state(text: Text<'_>, at: usize) -> Option<usize> {
 /// `HTTP error: 503`; `request failed (503)`.
 fn is_http_status(text: Text<'_>, context: &Context<'_>, word: &[u8], digits: Range<usize>) -> bool {
     let end = digits.end;
-    if digits.len() != 3 || !(100..600).contains(&net::value(text, digits.start, end)) {
+    if !(100..600).contains(&net::value(text, digits.start, end)) {
         return false;
     }
-    if text.at(end) == b' ' && names::REASONS.iter().any(|reason| text.starts_with(end + 1, reason)) {
+    if text.at(end) == b' '
+        && text.at(end + 1).is_ascii_uppercase()
+        && names::REASONS.iter().any(|reason| text.starts_with(end + 1, reason))
+    {
         return true;
     }
     let noun_follows = text.at(end) == b' ' && {
         let next = text.slice(end + 1, text.skip_most(end + 1, 12, is_alpha));
-        !next.is_empty() && !is_in(next, names::AFTER_STATUS)
+        !next.is_empty() && !names::AFTER_STATUS.has(next)
     };
     let is_told = |words: Range<usize>| words.into_iter().any(|back| is_in(context.word(back), &["status", "http"]));
     let compares = is_in(word, &["got", "received"]) && is_told(1..4);
     let http_error = word.eq_ignore_ascii_case(b"error") && is_told(1..2);
     let in_parentheses = text.before(digits.start) == b'(' && text.at(end) == b')';
-    let failed = in_parentheses && matches!(text.at(digits.start), b'4' | b'5') && is_in(word, names::FAILURES);
-    failed || ((is_in(word, names::ANSWERS) || compares || http_error) && !noun_follows)
+    let failed = in_parentheses && matches!(text.at(digits.start), b'4' | b'5') && names::FAILURES.has(word);
+    failed || ((names::ANSWERS.has(word) || compares || http_error) && !noun_follows)
 }
 
 /// `40P01` behind `SQLSTATE`, `SqlState(E23505)`, and a status in hexadecimal: `exit code: 0xc0000005`.
-pub(super) fn letter_code(text: Text<'_>, context: &Context<'_>, at: usize) -> Option<usize> {
+pub(super) fn letter_code(text: Text<'_>, context: &Context<'_>, segment: &Segment<'_>) -> Option<usize> {
+    let (at, state) = (segment.start, segment.bytes);
+    let is_state = match state {
+        [b'0', b'x', digits @ ..] if digits.len() <= 8 => false,
+        [_, _, _, _, _] | [b'E', _, _, _, _, _] if segment.has_digit() => true,
+        _ => return None,
+    };
     let word = context.naming(at);
-    if word.is_empty() {
-        return None;
-    }
-    if text.starts_with(at, "0x") && is_code_word(word) {
-        return text.bounded(text.skip_most(at + 2, 8, is_hex));
-    }
-    let end = text.skip_most(at, 6, is_alnum);
-    let state = text.slice(at, end);
-    let is_state = state.len() == 5 || (state.len() == 6 && state.starts_with(b"E"));
-    let is_upper = state.iter().all(|byte| is_digit(*byte) || byte.is_ascii_uppercase());
-    (is_state && is_upper && is_in(word, names::SQL_STATES)).then(|| text.bounded(end)).flatten()
+    let is_upper = || state.iter().all(|byte| is_digit(*byte) || byte.is_ascii_uppercase());
+    let is_code = if is_state {
+        names::SQL_STATES.has(word) && is_upper()
+    } else {
+        is_code_word(word) && text.skip_most(at + 2, 8, is_hex) == segment.end
+    };
+    is_code.then_some(segment.end)
 }

@@ -3,7 +3,7 @@
 
 use super::{
     names,
-    text::{Text, is_alnum, is_digit, is_in},
+    text::{Text, is_alnum, is_digit},
 };
 
 /// No prefix of interest is longer.
@@ -90,7 +90,7 @@ pub(super) fn temporary(text: Text<'_>, at: usize) -> Option<usize> {
 /// The end of `:42:9` behind a source file.
 pub(super) fn position(text: Text<'_>, colon: usize) -> Option<usize> {
     let start = text.skip_back(colon, 6, is_alnum);
-    if text.before(start) != b'.' || !is_in(text.slice(start, colon), names::SOURCES) {
+    if text.before(start) != b'.' || !names::SOURCES.has(text.slice(start, colon)) {
         return None;
     }
     let line = text.digits(colon + 1, 1, 9)?;

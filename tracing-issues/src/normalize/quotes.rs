@@ -3,7 +3,7 @@
 
 use super::{
     context::Context,
-    names,
+    names, secrets,
     text::{Text, is_alnum, is_alpha, is_in},
 };
 
@@ -29,29 +29,35 @@ pub(super) enum Quoted {
 /// The quotes around the current place.
 pub(super) struct Quotes {
     /// Where the open ones close, outermost first.
-    closing: Vec<usize>,
+    closing: [usize; DEPTH],
+    depth: usize,
     /// Up to here, it is known that no quote of this sort closes: no byte is searched twice for nothing.
     unclosed_to: [usize; 2],
 }
 
 impl Quotes {
     pub(super) fn new() -> Self {
-        Self { closing: Vec::new(), unclosed_to: [0; 2] }
+        Self { closing: [0; DEPTH], depth: 0, unclosed_to: [0; 2] }
     }
 
+    /// Remembers where the quote that `close_of` was asked about closes.
     pub(super) fn open(&mut self, close: usize) {
-        self.closing.push(close);
+        if let Some(slot) = self.closing.get_mut(self.depth) {
+            *slot = close;
+            self.depth += 1;
+        }
+    }
+
+    fn innermost(&self) -> Option<usize> {
+        self.closing.get(self.depth.checked_sub(1)?).copied()
     }
 
     /// Whether the quote at `at` closes an open one.
     pub(super) fn closes(&mut self, at: usize) -> bool {
-        while let Some(close) = self.closing.pop() {
+        while let Some(close) = self.innermost().filter(|close| *close <= at) {
+            self.depth -= 1;
             if close == at {
                 return true;
-            }
-            if close > at {
-                self.closing.push(close);
-                return false;
             }
         }
         false
@@ -60,14 +66,14 @@ impl Quotes {
     /// The quote that closes the one at `at`, if that one opens a text.
     pub(super) fn close_of(&mut self, text: Text<'_>, at: usize) -> Option<usize> {
         let single = text.at(at) == b'\'';
-        if self.closing.len() >= DEPTH || at < self.unclosed_to[usize::from(single)] {
+        if self.depth >= DEPTH || at < self.unclosed_to[usize::from(single)] {
             return None;
         }
         // An apostrophe stands behind a letter: `can't`, `the users' data`.
         if single && (is_alnum(text.before(at)) || matches!(text.at(at + 1), b' ' | 0)) {
             return None;
         }
-        let limit = self.closing.last().copied().unwrap_or(text.len());
+        let limit = self.innermost().unwrap_or(text.len());
         let close = if single { close_single(text, at, limit) } else { close_double(text, at, limit) };
         close.map_err(|searched_to| self.unclosed_to[usize::from(single)] = searched_to).ok()
     }
@@ -103,11 +109,14 @@ pub(super) fn judge(text: Text<'_>, context: &Context<'_>, open: usize, close: u
         return Quoted::Data;
     }
     if !word.is_empty() {
+        if secrets::is_key(text, context) {
+            return Quoted::Data;
+        }
         let is_of_error = !is_in(word, &["code", "status", "type", "state"]) || context.is_of_error();
-        if is_in(word, names::EXACT) && is_of_error {
+        if names::EXACT.has(word) && is_of_error {
             return Quoted::Exact;
         }
-        if (is_in(word, names::NAMING) || is_in(word, names::PROSE)) && is_of_error {
+        if (names::NAMING.has(word) || names::PROSE.has(word)) && is_of_error {
             return Quoted::Read;
         }
         if [&b"Error"[..], b"Err", b"Exception", b"Message", b"Reason"].iter().any(|end| word.ends_with(end)) {
@@ -134,7 +143,7 @@ fn is_key(text: Text<'_>, open: usize, close: usize) -> bool {
 /// `missing "Authorization" header`
 fn is_named_after(text: Text<'_>, close: usize) -> bool {
     let start = close + 2;
-    text.at(close + 1) == b' ' && is_in(text.slice(start, text.skip_most(start, 16, is_alpha)), names::NAMING)
+    text.at(close + 1) == b' ' && names::NAMING.has(text.slice(start, text.skip_most(start, 16, is_alpha)))
 }
 
 /// Texts that say by their form that a program wrote them: paths, flags, constants, Rust paths, its own files.
@@ -157,5 +166,5 @@ fn names_itself(inner: &[u8]) -> bool {
         || names::MEDIA.iter().any(|media| inner.starts_with(media.as_bytes()))
         || (has(b"\\") && has(b":"))
         || (is_constant && has(b"_") && inner.iter().any(|byte| is_alpha(*byte)))
-        || ending.is_some_and(|ending| is_in(ending, names::PROGRAM_FILES))
+        || ending.is_some_and(|ending| names::PROGRAM_FILES.has(ending))
 }

@@ -6,35 +6,33 @@
 
 use super::{
     Kind, Replacement,
-    clean::Clean,
     context::Context,
     ids::{self, Named},
     names,
     net::{self, Host, Port},
     numbers, paths,
     quotes::{self, Quoted, Quotes},
-    text::{Text, is_alnum, is_alpha, is_digit, is_in},
+    secrets,
+    text::{Segment, Text, is_alnum, is_alpha, is_digit, is_in},
     time,
 };
 
 /// Finds what varies in a cleaned message, in its order.
-pub(super) fn scan(clean: &Clean<'_>) -> Vec<Replacement> {
-    let mut scanner = Scanner::new(clean);
+pub(super) fn scan(text: &str, line_ends: &[usize], found: &mut Vec<Replacement>) {
+    found.clear();
+    let mut scanner = Scanner::new(text, line_ends, found);
     while scanner.at < scanner.text.len() {
         scanner.step();
     }
-    scanner.found
 }
 
 struct Scanner<'a> {
     text: Text<'a>,
     line_ends: &'a [usize],
     at: usize,
-    found: Vec<Replacement>,
+    found: &'a mut Vec<Replacement>,
     context: Context<'a>,
     quotes: Quotes,
-    /// No `@` is from here on.
-    no_at_from: usize,
     /// Up to here, the runs of Base64's characters are judged.
     judged_to: usize,
     /// Up to here, no `)` ends the value of a constraint.
@@ -46,16 +44,15 @@ struct Scanner<'a> {
 }
 
 impl<'a> Scanner<'a> {
-    fn new(clean: &'a Clean<'_>) -> Self {
-        let text = Text::new(&clean.text);
+    fn new(message: &'a str, line_ends: &'a [usize], found: &'a mut Vec<Replacement>) -> Self {
+        let text = Text::new(message);
         Self {
             text,
-            line_ends: &clean.line_ends,
+            line_ends,
             at: 0,
-            found: Vec::new(),
+            found,
             context: Context::new(text),
             quotes: Quotes::new(),
-            no_at_from: clean.text.rfind('@').map_or(0, |last| last + 1),
             judged_to: 0,
             no_detail_to: 0,
             is_assertion: false,
@@ -79,6 +76,10 @@ impl<'a> Scanner<'a> {
                 None => self.at += 1,
             },
             b'?' | b'&' => self.parameter(),
+            b'[' => match secrets::mark(self.text, at) {
+                Some(end) => self.replace(end, Kind::Secret),
+                None => self.at += 1,
+            },
             _ => self.at += 1,
         }
     }
@@ -96,43 +97,77 @@ impl<'a> Scanner<'a> {
 
     /// Letters and digits.
     fn segment(&mut self) {
-        let (text, at) = (self.text, self.at);
-        if let Some(end) = numbers::letter_code(text, &self.context, at) {
-            self.at = end;
-        } else if let Some((end, kind)) = self.spanning() {
-            self.replace(end, kind);
-            if kind == Kind::Ip {
-                self.port(Host::Sure);
+        let text = self.text;
+        let segment = text.segment(self.at);
+        let is_number = is_digit(text.at(self.at));
+        if !self.is_alone(&segment) {
+            if let Some(end) = numbers::letter_code(text, &self.context, &segment) {
+                self.at = end;
+                return;
             }
-        } else if is_digit(text.at(at)) {
-            self.number(at);
-        } else {
-            self.word();
+            if let Some((end, kind)) = self.spanning(&segment) {
+                self.replace(end, kind);
+                if kind == Kind::Ip {
+                    self.port(Host::Sure);
+                }
+                return;
+            }
         }
+        if is_number { self.number(self.at) } else { self.word(&segment) }
     }
 
-    /// What can start with a letter or digit and go on over punctuation.
-    fn spanning(&mut self) -> Option<(usize, Kind)> {
-        let (text, at) = (self.text, self.at);
+    /// Whether a segment is a word or a number with spaces around it, as most are: nothing longer starts there.
+    fn is_alone(&self, segment: &Segment<'_>) -> bool {
+        let can_be_part = if segment.is_digits() {
+            // A day before its month, an SQLSTATE.
+            matches!(segment.len(), 1 | 2 | 5)
+        } else {
+            segment.has_digit() || segment.bytes[0].is_ascii_uppercase() || segment.len() >= ids::SHORTEST_BLOB
+        };
+        !can_be_part
+            && matches!(self.text.at(segment.end), b' ' | b',' | b')' | 0)
+            && matches!(self.text.before(segment.start), b' ' | b'(' | b'[' | 0)
+    }
+
+    /// What can start with a segment and go on over punctuation.
+    fn spanning(&mut self, segment: &Segment<'_>) -> Option<(usize, Kind)> {
+        let (text, at) = (self.text, segment.start);
         let kind = |kind: Kind| move |end: usize| (end, kind);
-        ids::fixed(text, at)
-            .or_else(|| net::mac(text, at).map(kind(Kind::Mac)))
-            .or_else(|| net::ipv6(text, at).map(kind(Kind::Ip)))
-            .or_else(|| net::ipv4(text, at).map(kind(Kind::Ip)))
-            .or_else(|| time::time(text, at).map(kind(Kind::Time)))
-            .or_else(|| if at < self.no_at_from { net::email(text, at).map(kind(Kind::Email)) } else { None })
-            .or_else(|| ids::pod(text, at).map(kind(Kind::Pod)))
-            .or_else(|| paths::temporary(text, at).map(kind(Kind::Path)))
-            .or_else(|| self.blob().map(kind(Kind::Blob)))
+        if let Some(found) = ids::fixed(text, segment) {
+            return Some(found);
+        }
+        let next = text.at(segment.end);
+        let address = match next {
+            b':' | b'-' if segment.is_hex() && segment.len() <= 4 => {
+                net::mac(text, at).map(kind(Kind::Mac)).or_else(|| net::ipv6(text, at).map(kind(Kind::Ip)))
+            }
+            b'.' if segment.is_digits() => net::ipv4(text, at).map(kind(Kind::Ip)),
+            _ => None,
+        };
+        let found = address.or_else(|| time::time(text, segment).map(kind(Kind::Time)));
+        let found = found.or_else(|| match next {
+            b'@' | b'.' | b'_' | b'%' | b'+' | b'-' => net::email(text, at).map(kind(Kind::Email)),
+            _ => None,
+        });
+        let found = found.or_else(|| match text.before(at) {
+            b'-' => ids::pod(text, at).map(kind(Kind::Pod)),
+            b'/' | b'\\' | b'.' => paths::temporary(text, at).map(kind(Kind::Path)),
+            _ => None,
+        });
+        found.or_else(|| self.blob(segment).map(kind(Kind::Blob)))
     }
 
-    fn blob(&mut self) -> Option<usize> {
-        let (text, at) = (self.text, self.at);
+    fn blob(&mut self, segment: &Segment<'_>) -> Option<usize> {
+        let (text, at) = (self.text, segment.start);
+        let goes_on = matches!(text.at(segment.end), b'+' | b'/' | b'-' | b'_');
+        if !goes_on && segment.len() < ids::SHORTEST_BLOB {
+            return None;
+        }
         let is_blob = |byte| is_alnum(byte) || matches!(byte, b'+' | b'/' | b'-' | b'_');
         if at < self.judged_to || matches!(text.before(at), b'/' | b'-' | b'_') {
             return None;
         }
-        let run = text.skip(at, is_blob);
+        let run = text.skip(segment.end, is_blob);
         self.judged_to = run;
         let end = text.skip_most(run, 2, |byte| byte == b'=');
         ids::is_blob(text.slice(at, run), end > run && !is_alnum(text.at(end))).then_some(end)
@@ -155,7 +190,7 @@ impl<'a> Scanner<'a> {
         // Digits with letters behind them: an ordinal, an id, or one of the few names like `2fa`.
         end = text.skip(end, is_alnum);
         let segment = text.slice(digits, end);
-        if is_in(segment, names::ODD_NAMES) {
+        if names::ODD_NAMES.has(segment) {
             self.keep_word(end);
         } else {
             self.replace(end, ids::random(segment).unwrap_or(Kind::Number));
@@ -163,10 +198,9 @@ impl<'a> Scanner<'a> {
     }
 
     /// A segment that starts with a letter and is nothing longer.
-    fn word(&mut self) {
-        let (text, at) = (self.text, self.at);
-        let end = text.skip(at, is_alnum);
-        let segment = text.slice(at, end);
+    fn word(&mut self, segment: &Segment<'_>) {
+        let text = self.text;
+        let (at, end) = (segment.start, segment.end);
         match ids::named(segment) {
             Named::Id(kind) => return self.replace(end, kind),
             Named::Numbered(letters) => {
@@ -175,28 +209,43 @@ impl<'a> Scanner<'a> {
             }
             Named::Whole => (),
         }
-        if text.starts_with(end, "://") {
-            return self.scheme(end + 3);
-        }
-        if let Some((end, varies_from)) = self.version(segment, end) {
-            self.keep_word(varies_from.unwrap_or(end));
-            if varies_from.is_some() {
-                self.replace(end, Kind::Number);
+        match text.at(end) {
+            b':' if text.starts_with(end, "://") => return self.scheme(end + 3),
+            b':' if segment.len() == 1 && text.at(end + 1) == b'\\' => {
+                if let Some(end) = paths::prefix(text, at) {
+                    return self.replace(end, Kind::Path);
+                }
             }
-            return;
-        }
-        if segment.len() == 1
-            && text.starts_with(end, ":\\")
-            && let Some(end) = paths::prefix(text, at)
-        {
-            return self.replace(end, Kind::Path);
+            b'/' | b'.' => {
+                if let Some((end, varies_from)) = self.version(segment.bytes, end) {
+                    self.keep_word(varies_from.unwrap_or(end));
+                    if varies_from.is_some() {
+                        self.replace(end, Kind::Number);
+                    }
+                    return;
+                }
+            }
+            _ => (),
         }
         self.plural(end);
         self.keep_word(end);
-        self.is_assertion |= segment.eq_ignore_ascii_case(b"assertion");
-        self.is_slicing |= self.context.ends_with(&["byte", "index"]) || self.context.ends_with(&["when", "slicing"]);
-        if self.is_assertion {
-            self.value_of_assertion(segment);
+        match segment.bytes {
+            b"assertion" | b"Assertion" => self.is_assertion = true,
+            b"left" | b"right" | b"Diff" if self.is_assertion => self.value_of_assertion(segment.bytes),
+            b"index" => self.is_slicing |= self.context.ends_with(&["byte", "index"]),
+            b"slicing" => self.is_slicing |= self.context.ends_with(&["when", "slicing"]),
+            _ => self.secret_behind_space(segment),
+        }
+    }
+
+    /// `--password hunter2`, `Bearer abc123`
+    fn secret_behind_space(&mut self, segment: &Segment<'_>) {
+        let (text, end) = (self.text, segment.end);
+        if text.at(end) == b' '
+            && let Some(value) = secrets::behind_space(text, segment)
+        {
+            self.at = end + 1;
+            self.replace(value, Kind::Secret);
         }
     }
 
@@ -220,9 +269,7 @@ impl<'a> Scanner<'a> {
     /// The part of a URL behind `://`, up to its host.
     fn scheme(&mut self, start: usize) {
         self.keep_word(start);
-        if self.at < self.no_at_from
-            && let Some(end) = net::credentials(self.text, start)
-        {
+        if let Some(end) = net::credentials(self.text, start) {
             self.replace(end, Kind::Credentials);
         }
     }
@@ -230,20 +277,22 @@ impl<'a> Scanner<'a> {
     /// Drops the ending that a noun has because of the number before it: `1 row`, `2 rows`, `3 retries`.
     fn plural(&mut self, end: usize) {
         let (text, at) = (self.text, self.at);
-        let number = self.found.last().filter(|last| last.kind == Kind::Number && last.end + 1 == at);
-        if number.is_none() || text.before(at) != b' ' || end - at < 3 {
+        if self.found.last().is_none_or(|last| last.end + 1 != at || last.kind != Kind::Number)
+            || text.before(at) != b' '
+            || end - at < 3
+        {
             return;
         }
         let noun = text.slice(at, end);
-        let is_verb = is_in(noun, &["was", "has", "its", "this", "does"]);
-        let endings = [&b"ies"[..], b"ches", b"shes", b"xes", b"ss", b"us", b"is", b"s", b"ly", b"y"];
-        let dropped = match endings.iter().find(|ending| noun.ends_with(ending)).copied() {
-            _ if is_verb => return,
-            Some(b"ies") => 3,
-            Some(b"ches" | b"shes" | b"xes") => 2,
-            Some(b"s") => 1,
-            // `retry`, whose plural lost the letter too, but not `key`.
-            Some(b"y") if !matches!(text.at(end - 2), b'a' | b'e' | b'o' | b'u') => 1,
+        let dropped = match noun {
+            [.., b'i', b'e', b's'] => 3,
+            [.., b'c' | b's', b'h', b'e', b's'] | [.., b'x', b'e', b's'] => 2,
+            [.., b's' | b'u' | b'i', b's'] => return,
+            [.., b's'] if is_in(noun, &["was", "has", "its", "this", "does"]) => return,
+            [.., b's'] => 1,
+            // `retry`, whose plural lost the letter too, but not `key` and no adverb.
+            [.., b'a' | b'e' | b'o' | b'u' | b'l', b'y'] => return,
+            [.., b'y'] => 1,
             _ => return,
         };
         self.found.push(Replacement { start: end - dropped, end, kind: Kind::Plural });
@@ -327,6 +376,10 @@ impl<'a> Scanner<'a> {
             self.replace(end, Kind::Ip);
             return self.port(Host::Sure);
         }
+        if let Some((start, end)) = secrets::behind_colon(text, &self.context, at) {
+            self.at = start;
+            return self.replace(end, Kind::Secret);
+        }
         if !is_digit(text.at(at + 1)) {
             self.at += 1;
         } else if let Some(end) = paths::position(text, at) {
@@ -334,9 +387,7 @@ impl<'a> Scanner<'a> {
         } else if text.before(at) == b']' {
             // `[::1]:5432`
             self.port(Host::Sure);
-        } else if is_alnum(text.before(at))
-            && !(self.context.end() == at && is_in(self.context.word(0), names::RECORDS))
-        {
+        } else if is_alnum(text.before(at)) && !(self.context.end() == at && names::RECORDS.has(self.context.word(0))) {
             self.port(net::host_before(text, at));
         } else {
             self.at += 1;
@@ -363,13 +414,19 @@ impl<'a> Scanner<'a> {
     fn value_of_key(&mut self) {
         let (text, at) = (self.text, self.at);
         self.at += 1;
-        if self.context.end() != at || !is_in(self.context.word(0), names::VARYING_KEYS) {
+        if self.context.end() != at {
+            return;
+        }
+        let is_secret = secrets::is_key(text, &self.context);
+        if !is_secret && !names::VARYING_KEYS.has(self.context.word(0)) {
             return;
         }
         let is_value = |byte| !b" ,;)]}&\"'`>|=({[".contains(&byte);
         let end = text.skip(self.at, is_value);
         if end > self.at && !matches!(text.at(end), b'(' | b'{' | b'[') {
-            self.replace(end, Kind::Value);
+            let padded = text.skip_most(end, 2, |byte| byte == b'=');
+            let end = if is_alnum(text.at(padded)) { end } else { padded };
+            self.replace(end, if is_secret { Kind::Secret } else { Kind::Value });
         }
     }
 

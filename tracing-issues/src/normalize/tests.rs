@@ -140,6 +140,44 @@ fn placeholders_cannot_be_brought() {
     assert_ne!(normalize("user <number> gone"), normalize("user 5 gone"));
 }
 
+/// Redaction may have come before, or not.
+#[track_caller]
+fn check_secret(message: &str, secret: &str) {
+    let redacted = message.replace(secret, "[redacted]");
+    assert_eq!(normalize(message), normalize(&redacted), "{message} | {redacted}");
+    assert!(!normalize(message).contains(secret));
+}
+
+#[test]
+fn secrets_group_with_their_redaction() {
+    check_secret("password=hunter2 bad", "hunter2");
+    check_secret("password=hunter bad", "hunter");
+    check_secret("token=dG9rZW4= bad", "dG9rZW4=");
+    check_secret("api_key: abcd-efgh", "abcd-efgh");
+    check_secret("api_key=z, next", "z");
+    check_secret("x-api-key: abc123 refused", "abc123");
+    check_secret("Authorization: Bearer abc.def.ghi-123 refused", "abc.def.ghi-123");
+    check_secret("dbPassword: S3cret! in config", "S3cret!");
+    check_secret("mysql --password hunter -h db", "hunter");
+    check_secret("{\"api_key\":\"/a/b/c\",\"ok\":true}", "/a/b/c");
+    check_secret("Login { name: \"x\", password: \"hunter2\" }", "hunter2");
+    check_secret("Login { token: Some(\"hunter2\") }", "hunter2");
+    check_secret("postgres://bob:hunter2@db/orders failed", "hunter2");
+    check_secret("GET /x?token=hunter2&page=1 failed", "hunter2");
+    check("key of [redacted] and [REDACTED] gone", "key of * and * gone");
+}
+
+#[test]
+fn prose_about_secrets_stays() {
+    check_kept("invalid password");
+    check_kept("refresh token: connection refused");
+    check_kept("password: required");
+    check_kept("Bearer token missing");
+    check_kept("unexpected token: expected a value");
+    check_kept("secret not found, token: None");
+    check_kept("invalid token: ExpiredSignature; key: none");
+}
+
 #[test]
 fn lists_of_any_length_are_one_text() {
     check("ids [1, 2, 3] and [\"a\", \"b\"]", "ids [*] and [*]");
@@ -220,10 +258,17 @@ fn hostile_texts_are_read_once() {
         "00:",
         "a/a/",
         "Aa1+",
+        "[redacted",
+        "token:",
+        "token: ",
+        "token=",
+        "Bearer ",
+        "--token ",
+        "a_key:",
     ];
     for piece in pieces {
-        for start in ["", "assertion key \"message: 'a "] {
-            let message = format!("{start}{}", piece.repeat(32 * 1024 / piece.len()));
+        for (start, end) in [("", ""), ("assertion key \"message: 'a ", "("), ("", ")"), ("", "\"")] {
+            let message = format!("{start}{}{end}", piece.repeat(32 * 1024 / piece.len()));
             assert!(normalize(&message).len() <= message.len());
         }
     }

@@ -19,7 +19,8 @@ impl<'a> Text<'a> {
     }
 
     pub(super) fn before(self, at: usize) -> u8 {
-        at.checked_sub(1).map_or(0, |at| self.at(at))
+        // At the start this is far behind the end.
+        self.at(at.wrapping_sub(1))
     }
 
     pub(super) fn slice(self, start: usize, end: usize) -> &'a [u8] {
@@ -31,7 +32,7 @@ impl<'a> Text<'a> {
     }
 
     /// The end of the run of `class` that starts here.
-    pub(super) fn skip(self, at: usize, class: impl Fn(u8) -> bool) -> usize {
+    pub(super) fn skip(self, at: usize, mut class: impl FnMut(u8) -> bool) -> usize {
         let rest = self.0.get(at..).unwrap_or_default();
         at + rest.iter().position(|byte| !class(*byte)).unwrap_or(rest.len())
     }
@@ -40,6 +41,21 @@ impl<'a> Text<'a> {
     pub(super) fn skip_most(self, at: usize, most: usize, class: impl Fn(u8) -> bool) -> usize {
         let rest = self.slice(at, (at + most).min(self.len()));
         at + rest.iter().position(|byte| !class(*byte)).unwrap_or(rest.len())
+    }
+
+    /// The letters and digits that start here.
+    pub(super) fn segment(self, start: usize) -> Segment<'a> {
+        let (mut any, mut all) = (0, !0);
+        let end = self.skip(start, |byte| {
+            let class = CLASSES[usize::from(byte)];
+            let is_inside = class & (DIGIT | LETTER) != 0;
+            if is_inside {
+                any |= class;
+                all &= class;
+            }
+            is_inside
+        });
+        Segment { start, end, bytes: self.slice(start, end), any, all }
     }
 
     /// The start of the run of `class` that ends here, at most `most` bytes back.
@@ -71,20 +87,88 @@ impl<'a> Text<'a> {
     }
 }
 
+/// A run of letters and digits, which nothing of the kind precedes or follows.
+#[derive(Clone, Copy)]
+pub(super) struct Segment<'a> {
+    pub(super) start: usize,
+    pub(super) end: usize,
+    pub(super) bytes: &'a [u8],
+    /// The classes of at least one of its bytes.
+    any: u8,
+    /// The classes of each of its bytes.
+    all: u8,
+}
+
+impl Segment<'_> {
+    pub(super) fn len(&self) -> usize {
+        self.bytes.len()
+    }
+
+    pub(super) fn has_digit(&self) -> bool {
+        self.any & DIGIT != 0
+    }
+
+    pub(super) fn is_digits(&self) -> bool {
+        self.all & DIGIT != 0
+    }
+
+    pub(super) fn is_hex(&self) -> bool {
+        self.all & HEX != 0
+    }
+}
+
+/// Digits.
+pub(super) const DIGIT: u8 = 1;
+/// Letters of ASCII.
+pub(super) const LETTER: u8 = 2;
+/// Hexadecimal digits.
+pub(super) const HEX: u8 = 4;
+/// The space.
+pub(super) const SPACE: u8 = 8;
+/// What cleaning looks at: control characters, the backslash of a printed one, and all above ASCII.
+pub(super) const UNCLEAN: u8 = SPACE << 1;
+/// What never changes a message by itself; without anything else there is nothing to replace.
+pub(super) const PLAIN: u8 = 32;
+
+/// The classes of each byte.
+pub(super) static CLASSES: [u8; 256] = {
+    let mut classes = [0; 256];
+    let mut index = 0;
+    while index < 256 {
+        let byte = index as u8;
+        classes[index] = match byte {
+            b'0'..=b'9' => DIGIT | HEX,
+            b'a'..=b'f' | b'A'..=b'F' => LETTER | HEX | PLAIN,
+            b'a'..=b'z' | b'A'..=b'Z' => LETTER | PLAIN,
+            b' ' => SPACE | PLAIN,
+            b',' | b';' | b'!' | b'_' | b')' | b']' | b'{' | b'}' | b'<' | b'>' | b'#' | b'%' | b'*' | b'|' => PLAIN,
+            0..b' ' | b'\\' | 0x7f.. => UNCLEAN,
+            _ => 0,
+        };
+        index += 1;
+    }
+    classes
+};
+
+/// Whether a byte is of one of these classes.
+fn is(byte: u8, classes: u8) -> bool {
+    CLASSES[usize::from(byte)] & classes != 0
+}
+
 pub(super) fn is_digit(byte: u8) -> bool {
     byte.is_ascii_digit()
 }
 
 pub(super) fn is_hex(byte: u8) -> bool {
-    byte.is_ascii_hexdigit()
+    is(byte, HEX)
 }
 
 pub(super) fn is_alpha(byte: u8) -> bool {
-    byte.is_ascii_alphabetic()
+    is(byte, LETTER)
 }
 
 pub(super) fn is_alnum(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric()
+    is(byte, LETTER | DIGIT)
 }
 
 /// Whether a list of lower-case words has this one, in any case.

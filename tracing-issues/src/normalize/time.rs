@@ -3,19 +3,28 @@
 
 use super::{
     names,
-    text::{Text, is_alpha, is_digit, is_in},
+    text::{Segment, Text, is_alpha, is_digit, is_in},
+    words::Words,
 };
 
-/// The end of the date, the time, or both that start here.
-pub(super) fn time(text: Text<'_>, at: usize) -> Option<usize> {
-    let first = text.at(at);
-    if first.is_ascii_uppercase() {
-        return weekday(text, at).or_else(|| month_first(text, at));
+/// The end of the date, the time, or both that start with this segment.
+pub(super) fn time(text: Text<'_>, segment: &Segment<'_>) -> Option<usize> {
+    let (at, next) = (segment.start, text.at(segment.end));
+    if !segment.has_digit() {
+        let can_be_name = segment.bytes[0].is_ascii_uppercase() && matches!(segment.len(), 3..=9);
+        let is_name = can_be_name && matches!(next, b' ' | b',');
+        return if is_name { weekday(text, at).or_else(|| month_first(text, at)) } else { None };
     }
-    if !is_digit(first) {
+    if !is_digit(segment.bytes[0]) {
         return None;
     }
-    clock(text, at).or_else(|| with_clock(text, date(text, at)?)).or_else(|| compact(text, at))
+    match next {
+        b':' if segment.len() <= 2 => clock(text, at),
+        b'-' | b'/' | b'.' if segment.len() <= 4 => with_clock(text, date(text, at)?),
+        b' ' if segment.len() <= 2 => with_clock(text, date(text, at)?),
+        _ if segment.len() >= "20260104T2330".len() => compact(text, at),
+        _ => None,
+    }
 }
 
 /// `2026-01-04`, `2026/1/4`, `04.01.2026`, `04/Jan/2026`, `4 Jan 2026`.
@@ -88,7 +97,7 @@ fn zone(text: Text<'_>, at: usize) -> usize {
     let end = end.or_else(|| {
         let end = text.skip_most(start, 5, is_alpha);
         let name = text.slice(start, end);
-        let is_zone = is_in(name, names::ZONES) || is_in(name, &["am", "pm"]);
+        let is_zone = names::ZONES.has(name) || is_in(name, &["am", "pm"]);
         is_zone.then_some(end).and_then(|end| text.bounded(end))
     });
     let Some(end) = end else { return at };
@@ -102,7 +111,7 @@ fn zone(text: Text<'_>, at: usize) -> usize {
 
 /// `Sun, 04 Jan 2026 23:30:50 +0000`, `Sun Jan 4 23:30:50 2026`.
 fn weekday(text: Text<'_>, at: usize) -> Option<usize> {
-    let end = calendar_word(text, at, names::WEEKDAYS)?;
+    let end = calendar_word(text, at, &names::WEEKDAYS)?;
     let end = if text.at(end) == b',' { end + 1 } else { end };
     let start = text.byte(end, b' ')?;
     month_first(text, start).or_else(|| with_clock(text, date(text, start)?))
@@ -127,15 +136,10 @@ fn month_first(text: Text<'_>, at: usize) -> Option<usize> {
 }
 
 fn month(text: Text<'_>, at: usize) -> Option<usize> {
-    calendar_word(text, at, names::MONTHS)
+    calendar_word(text, at, &names::MONTHS)
 }
 
-fn calendar_word(text: Text<'_>, at: usize, list: &[&str]) -> Option<usize> {
+fn calendar_word(text: Text<'_>, at: usize, list: &Words) -> Option<usize> {
     let end = text.skip_most(at, 10, is_alpha);
-    let word = text.slice(at, end);
-    let known = list.iter().any(|full| {
-        let full = full.as_bytes();
-        word.eq_ignore_ascii_case(full) || full.get(..3).is_some_and(|short| word.eq_ignore_ascii_case(short))
-    });
-    known.then_some(end)
+    list.has(text.slice(at, end)).then_some(end)
 }

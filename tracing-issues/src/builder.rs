@@ -1,19 +1,29 @@
 //! Configuration: a [`Builder`], filled by hand or from `TRACING_ISSUES_*`, that starts the worker and gives the layer.
 //! It is the only place that names concrete publishers and deduplicators.
 
-use std::{env, fmt, io, sync::Arc, thread, time::Duration};
+use std::{env, fmt, io, path::PathBuf, sync::Arc, thread, time::Duration};
+
+use tracing::{Level, Metadata};
 
 use crate::{
     aggregate::Windows,
+    capture::{Capture, Settings},
     categorise::Origin,
     control::Control,
     dedup::{self, Deduplicator},
+    error_types::{ErrorType, ErrorTypes},
+    event::IssueEvent,
     guard::IssueGuard,
     layer::IssueLayer,
+    novelty::Novelty,
+    outbox::Outbox,
+    panics,
     publish::Publisher,
     queue::ReportQueue,
+    redact::Redactor,
+    repeats::Repeats,
     stats::Counters,
-    worker::{Outbox, Worker},
+    worker::{BeforeSend, Editor, Worker},
 };
 
 /// Where events go when nothing is configured: an issuetracker-server on this machine.
@@ -105,6 +115,11 @@ pub struct Builder {
     deduplicator: Option<Box<dyn Deduplicator>>,
     queue_capacity: usize,
     flush_timeout: Duration,
+    settings: Settings,
+    redactor: Redactor,
+    before_send: Option<BeforeSend>,
+    reports_panics: bool,
+    spool: Option<PathBuf>,
 }
 
 impl Builder {
@@ -127,6 +142,16 @@ impl Builder {
             deduplicator: None,
             queue_capacity: 8_192,
             flush_timeout: Duration::from_secs(5),
+            settings: Settings {
+                level: Level::ERROR,
+                filter: None,
+                error_types: ErrorTypes::default(),
+                breadcrumbs: 0,
+            },
+            redactor: Redactor::default(),
+            before_send: None,
+            reports_panics: true,
+            spool: None,
         }
     }
 
@@ -208,6 +233,61 @@ impl Builder {
         self
     }
 
+    /// The least severe level that is captured: [`Level::ERROR`] unless set. Events at WARN become issues of severity
+    /// `warning`.
+    pub fn level(mut self, level: Level) -> Self {
+        self.settings.level = level;
+        self
+    }
+
+    /// Leaves out the events for which `is_wanted` says no, by their callsite (target, level, file, names of fields). They
+    /// are not counted either. Called on the thread that logs, for each event of a captured level.
+    pub fn filter(mut self, is_wanted: impl Fn(&Metadata<'_>) -> bool + Send + Sync + 'static) -> Self {
+        self.settings.filter = Some(Box::new(is_wanted));
+        self
+    }
+
+    /// Shows each event to `edit` before it is sent, on the library's own thread: it may change what people read, and
+    /// answers whether the event is sent. Identity and counts are not its to change: `event_id`, `fingerprint`, `issue_id`,
+    /// `occurrences`, `first_at` and `last_at` stay. What it drops is counted as `filtered`; if it panics, the event is sent as
+    /// it was. An event can stand for many errors.
+    pub fn before_send(mut self, edit: impl FnMut(&mut IssueEvent) -> bool + Send + 'static) -> Self {
+        self.before_send = Some(Box::new(edit));
+        self
+    }
+
+    /// Tells what an error type of the service is called and how bad it is. Later calls win.
+    pub fn error_type(mut self, error_type: ErrorType) -> Self {
+        self.settings.error_types.add(error_type);
+        self
+    }
+
+    /// Keeps this many events (INFO and above) of each span tree, and sends them with an error in it. 0, the default, keeps
+    /// none and costs nothing.
+    pub fn breadcrumbs(mut self, most: usize) -> Self {
+        self.settings.breadcrumbs = most;
+        self
+    }
+
+    /// Whether panics are reported (they are, unless switched off). The panic hook that was there is called as well.
+    pub fn panics(mut self, are_reported: bool) -> Self {
+        self.reports_panics = are_reported;
+        self
+    }
+
+    /// Removes secrets by these rules instead of the default ones.
+    pub fn redactor(mut self, redactor: Redactor) -> Self {
+        self.redactor = redactor;
+        self
+    }
+
+    /// Keeps what is not delivered yet in this directory too, so that it survives the process, whatever kills it. The next
+    /// process of the service on this machine sends it. Made if it is missing.
+    pub fn spool(mut self, directory: impl Into<PathBuf>) -> Self {
+        self.spool = Some(directory.into());
+        self
+    }
+
     /// How many reports wait for the worker at most (8,192 unless set); what does not fit is dropped and counted.
     pub fn queue_capacity(mut self, reports: usize) -> Self {
         self.queue_capacity = reports;
@@ -239,18 +319,24 @@ impl Builder {
         let queue = Arc::new(ReportQueue::with_capacity(self.queue_capacity));
         let counters = Arc::new(Counters::default());
         let control = Arc::new(Control::default());
+        let repeats = Arc::new(Repeats::new());
         let worker = Worker {
             queue: Arc::clone(&queue),
             counters: Arc::clone(&counters),
             control: Arc::clone(&control),
-            origin: self.origin,
-            windows: Windows::with_capacity(WINDOWS),
+            editor: Editor { origin: self.origin, redactor: self.redactor, before_send: self.before_send },
+            windows: Windows::new(WINDOWS, Arc::clone(&repeats)),
+            novelty: Novelty::default(),
             dedup,
             outbox: Outbox::new(publisher),
         };
         let thread = thread::Builder::new().name("tracing-issues".to_owned()).spawn(move || worker.run())?;
-        let guard = IssueGuard::new(control, Arc::clone(&counters), self.flush_timeout, thread);
-        Ok((IssueLayer::new(queue, counters), guard))
+        let capture = Arc::new(Capture::new(self.settings, queue, counters, repeats, control));
+        if self.reports_panics {
+            panics::report_to(&capture, self.flush_timeout);
+        }
+        let guard = IssueGuard::new(Arc::clone(&capture), self.flush_timeout, thread);
+        Ok((IssueLayer::new(capture), guard))
     }
 
     fn make_publisher(&self) -> Result<Box<dyn Publisher>, ConfigError> {

@@ -1,329 +1,355 @@
-//! From a tracing event and its span scope to an owned [`Report`]. Runs on the caller's thread, so it formats each
-//! value once, within bounds, and never while a lock is held: a field's `Debug` is foreign code.
-//! It decides nothing: what the report means is worked out on the worker, in [`categorise`](crate::categorise).
+//! What runs on the caller's thread. An error that is known is counted and that is all; a new one is captured with the
+//! fields of its spans and offered to the worker. Nothing here waits, and no lock is held while foreign code formats.
+//!
+//! ```text
+//! event -> its own fields -> facts -> cheap key -> known?  yes: add one
+//!                                                         no: spans, time, thread -> queue
+//! ```
 
 use std::{
-    error::Error,
-    fmt::{self, Write as _},
-    panic::{AssertUnwindSafe, catch_unwind},
-    sync::Arc,
-    thread::{self, Thread},
+    backtrace::Backtrace,
+    cell::Cell,
+    fmt,
+    sync::{Arc, OnceLock},
+    thread,
+    time::SystemTime,
 };
 
-use jiff::Timestamp;
-use serde_json::Value;
 use tracing::{
-    Event, Metadata,
-    field::{Field, Visit},
+    Event, Level, Metadata, Subscriber,
+    dispatcher::WeakDispatch,
+    span::{Attributes, Id, Record},
 };
-use tracing_log::NormalizeEvent;
 use tracing_subscriber::{
+    Registry,
     layer::Context,
     registry::{LookupSpan, SpanRef},
 };
 
-use crate::event::ErrorLink;
+use crate::{
+    breadcrumbs,
+    control::Control,
+    error_types::ErrorTypes,
+    fields::Fields,
+    normalize::Normalizer,
+    queue::ReportQueue,
+    repeats::{Counted, Repeats},
+    report::{Origin, Report},
+    spans::LiveSpans,
+    stats::{Counters, DropReason},
+    trace,
+};
 
-/// The most bytes kept of one value; the rest is never even formatted.
-pub(crate) const MAX_VALUE_BYTES: usize = 8 * 1024;
-/// The most fields kept of one event or span.
-const MAX_FIELDS: usize = 64;
 /// The most spans kept of one scope, nearest first.
 const MAX_SPANS: usize = 32;
-/// The most links kept of one error chain.
-const MAX_CHAIN: usize = 32;
 
-/// Recorded fields in the order they were recorded, each name once.
-pub(crate) type Fields = Vec<(&'static str, Value)>;
-
-/// One error as capture took it, in process. What can be looked up later is kept as it is, not as text: that is the
-/// worker's to write out.
-#[derive(Debug)]
-pub(crate) struct Report {
-    pub(crate) at: Timestamp,
-    pub(crate) metadata: &'static Metadata<'static>,
-    /// Where a record of the `log` crate says it comes from; all of them share one `metadata`.
-    pub(crate) log_origin: Option<Box<LogOrigin>>,
-    pub(crate) message: String,
-    /// The chain of the first field that holds an error, outermost first.
-    pub(crate) error: Vec<ErrorLink>,
-    pub(crate) fields: Fields,
-    /// Root first.
-    pub(crate) spans: Vec<Span>,
-    pub(crate) thread: Thread,
+/// Which events are issues, and what is taken of them.
+pub(crate) struct Settings {
+    /// The least severe level.
+    pub(crate) level: Level,
+    /// What the service itself leaves out, by callsite.
+    pub(crate) filter: Option<Box<dyn Fn(&Metadata<'_>) -> bool + Send + Sync>>,
+    pub(crate) error_types: ErrorTypes,
+    /// How many breadcrumbs are kept of a span tree; 0 switches them off.
+    pub(crate) breadcrumbs: usize,
 }
 
-/// A span around the error.
-#[derive(Debug, Clone)]
-pub(crate) struct Span {
-    pub(crate) metadata: &'static Metadata<'static>,
-    pub(crate) fields: Arc<Fields>,
+/// The caller's half of the library; shared by the layer and the panic hook.
+pub(crate) struct Capture {
+    pub(crate) settings: Settings,
+    pub(crate) queue: Arc<ReportQueue>,
+    pub(crate) counters: Arc<Counters>,
+    pub(crate) repeats: Arc<Repeats>,
+    pub(crate) control: Arc<Control>,
+    spans: LiveSpans,
+    hashing: foldhash::quality::RandomState,
+    /// The subscriber that the layer is in; asked for traces.
+    pub(crate) dispatch: OnceLock<WeakDispatch>,
 }
 
-/// The place that a record of the `log` crate names.
-#[derive(Debug, Clone)]
-pub(crate) struct LogOrigin {
-    pub(crate) target: String,
-    pub(crate) module: Option<String>,
-    pub(crate) file: Option<String>,
-    pub(crate) line: Option<u32>,
-}
+impl Capture {
+    pub(crate) fn new(
+        settings: Settings,
+        queue: Arc<ReportQueue>,
+        counters: Arc<Counters>,
+        repeats: Arc<Repeats>,
+        control: Arc<Control>,
+    ) -> Self {
+        let (spans, hashing) = (LiveSpans::new(), foldhash::quality::RandomState::default());
+        Self { settings, queue, counters, repeats, control, spans, hashing, dispatch: OnceLock::new() }
+    }
 
-impl Report {
-    /// Captures `event` with the fields of every enclosing span.
-    pub(crate) fn of<S>(event: &Event<'_>, ctx: &Context<'_, S>) -> Self
+    /// Takes an event: counts it, captures it, or leaves a breadcrumb.
+    pub(crate) fn event<S>(&self, event: &Event<'_>, ctx: &Context<'_, S>)
     where
-        S: tracing::Subscriber + for<'a> LookupSpan<'a>,
+        S: Subscriber + for<'a> LookupSpan<'a>,
     {
-        let mut fields = FieldVisitor::default();
-        event.record(&mut fields);
-        let mut spans: Vec<Span> =
-            ctx.event_scope(event).into_iter().flatten().take(MAX_SPANS).map(|span| Span::of(&span)).collect();
-        spans.reverse();
-        let log_origin = event.normalized_metadata().map(|metadata| {
-            Box::new(LogOrigin {
-                target: metadata.target().to_owned(),
-                module: metadata.module_path().map(str::to_owned),
-                file: metadata.file().map(str::to_owned),
-                line: metadata.line(),
-            })
-        });
-        Self {
-            at: Timestamp::now(),
-            metadata: event.metadata(),
-            log_origin,
-            message: fields.message,
-            error: fields.error,
-            fields: fields.fields,
-            spans,
-            thread: thread::current(),
+        let metadata = event.metadata();
+        let Settings { level, filter, breadcrumbs, .. } = &self.settings;
+        if metadata.level() <= level && !is_ours(metadata.target()) && filter.as_ref().is_none_or(|is| is(metadata)) {
+            self.error(
+                Origin::Event(metadata),
+                |fields| fields.record(&self.settings.error_types, |visitor| event.record(visitor)),
+                || ctx.event_scope(event).into_iter().flatten(),
+                || None,
+            );
         }
+        if *breadcrumbs > 0 && *metadata.level() <= Level::INFO {
+            self.breadcrumb(event, ctx);
+        }
+    }
+
+    /// Takes an error whose own fields `record` records, in the spans of `scope`, nearest first.
+    pub(crate) fn error<'a, R, I>(
+        &self,
+        origin: Origin,
+        record: impl FnOnce(&mut Fields),
+        scope: impl FnOnce() -> I + Copy,
+        backtrace: impl FnOnce() -> Option<Backtrace>,
+    ) where
+        R: LookupSpan<'a> + 'a,
+        I: Iterator<Item = SpanRef<'a, R>>,
+    {
+        let capturing = match Capturing::enter() {
+            Ok(capturing) => capturing,
+            Err(Busy::Worker) => return,
+            Err(Busy::Capturing) => {
+                self.counters.seen();
+                return self.counters.dropped(DropReason::Reentrant, 1);
+            }
+        };
+        self.counters.seen();
+        if self.queue.is_closed() {
+            return self.counters.dropped(DropReason::Shutdown, 1);
+        }
+        let mut scratch = capturing.scratch();
+        let mut report = scratch.report.take().unwrap_or_else(|| self.queue.blank());
+        report.begin(origin, record);
+        if self.spans.has_components() {
+            self.add_scope(&mut report, scope());
+        }
+        let (key, counted) = self.count(&report, &mut scratch.normalizer);
+        scratch.report = match counted {
+            Counted::Yes => Some(report),
+            Counted::Wanted | Counted::No => {
+                if !self.spans.has_components() {
+                    self.add_scope(&mut report, scope());
+                }
+                report.backtrace = backtrace();
+                self.offer(report, key, counted)
+            }
+        };
+        capturing.keep(scratch);
+    }
+
+    /// Counts an error, if it is known, by a key that is a refinement of its fingerprint.
+    fn count(&self, report: &Report, normalizer: &mut Normalizer) -> (u64, Counted) {
+        let facts = report.facts();
+        let as_is = facts.key_as_is(&self.hashing);
+        let counted = self.repeats.count(as_is);
+        if counted != Counted::No {
+            return (as_is, counted);
+        }
+        let key = facts.key(&self.hashing, normalizer);
+        (key, if key == as_is { Counted::No } else { self.repeats.count(key) })
+    }
+
+    /// Adds the enclosing spans with their fields.
+    fn add_scope<'a, R: LookupSpan<'a> + 'a>(&self, report: &mut Report, scope: impl Iterator<Item = SpanRef<'a, R>>) {
+        let mut root = None;
+        for span in scope {
+            if report.spans_len() < MAX_SPANS {
+                report.push_span(span.metadata());
+                if !span.metadata().fields().is_empty() {
+                    self.spans.read(&span, |fields| report.push_span_fields(fields));
+                }
+                if report.trace.is_none() {
+                    report.trace = self.dispatch.get().and_then(|dispatch| trace::ids_of(&span.id(), dispatch));
+                }
+            }
+            if self.settings.breadcrumbs > 0 {
+                root = Some(span);
+            }
+        }
+        if let Some(root) = root {
+            breadcrumbs::collect(&root, &mut report.crumbs);
+        }
+    }
+
+    /// Offers a report to the worker, and arms the counter that takes its repeats. What comes back can be filled again.
+    fn offer(&self, mut report: Box<Report>, key: u64, counted: Counted) -> Option<Box<Report>> {
+        report.at = SystemTime::now();
+        report.thread = Some(thread::current());
+        if counted == Counted::No {
+            let mut key = key;
+            if self.queue.is_crowded() {
+                // The room that is left is for errors of other places: this callsite gets one counter for all it says.
+                self.control.nudge();
+                key = report.key_of_place(&self.hashing);
+                if self.repeats.count(key) == Counted::Yes {
+                    return Some(report);
+                }
+                report.is_crowded = true;
+            }
+            report.repeats = self.repeats.arm(key);
+        }
+        let (mut report, reason) = match self.queue.offer(report) {
+            Ok(()) => return None,
+            Err(refused) => refused,
+        };
+        let lost = match report.repeats.take() {
+            // Others may have counted on it meanwhile.
+            Some(handle) => 1 + self.repeats.disarm(handle),
+            None if self.repeats.count(key) == Counted::Yes => 0,
+            None => 1,
+        };
+        self.counters.dropped(reason, lost);
+        Some(report)
+    }
+
+    fn breadcrumb<S>(&self, event: &Event<'_>, ctx: &Context<'_, S>)
+    where
+        S: Subscriber + for<'a> LookupSpan<'a>,
+    {
+        let Ok(capturing) = Capturing::enter() else { return };
+        let mut scratch = capturing.scratch();
+        scratch.fields.clear();
+        scratch.fields.record(&self.settings.error_types, |visitor| event.record(visitor));
+        breadcrumbs::leave(event, &scratch.fields, self.settings.breadcrumbs, ctx);
+        capturing.keep(scratch);
+    }
+
+    /// Keeps the fields of a new span.
+    pub(crate) fn new_span<S>(&self, attrs: &Attributes<'_>, id: &Id, ctx: &Context<'_, S>)
+    where
+        S: Subscriber + for<'a> LookupSpan<'a>,
+    {
+        let fields = attrs.fields();
+        if fields.is_empty() {
+            return;
+        }
+        if fields.field("component").is_some() {
+            self.spans.expect_components();
+        }
+        let Ok(capturing) = Capturing::enter() else { return };
+        let mut scratch = capturing.scratch();
+        // Formatted before a lock is taken: a `Debug` that logs would meet the same lock again.
+        scratch.fields.record(&self.settings.error_types, |visitor| attrs.record(visitor));
+        self.spans.insert(id, &mut scratch.fields, || ctx.span(id));
+        scratch.fields.clear();
+        capturing.keep(scratch);
+    }
+
+    /// Keeps what a span records later.
+    pub(crate) fn record<S>(&self, id: &Id, values: &Record<'_>, ctx: &Context<'_, S>)
+    where
+        S: Subscriber + for<'a> LookupSpan<'a>,
+    {
+        let Ok(capturing) = Capturing::enter() else { return };
+        let mut scratch = capturing.scratch();
+        scratch.fields.record(&self.settings.error_types, |visitor| values.record(visitor));
+        self.spans.merge(id, &mut scratch.fields, || ctx.span(id));
+        scratch.fields.clear();
+        capturing.keep(scratch);
+    }
+
+    /// Forgets a span.
+    pub(crate) fn close(&self, id: &Id) {
+        self.spans.remove(id);
+    }
+
+    /// Takes a panic of this thread, in the spans that it is in. Tells whether it was taken: not if it is the panic of a
+    /// `Debug` that is being captured, which is noted there, nor on a thread of ours.
+    pub(crate) fn panic(
+        &self,
+        record: impl FnOnce(&mut Fields),
+        registry: Option<&Registry>,
+        backtrace: impl FnOnce() -> Option<Backtrace>,
+    ) -> bool {
+        let scope = || {
+            let current = registry.and_then(|registry| registry.span(registry.current_span().id()?));
+            current.into_iter().flat_map(|span| span.scope())
+        };
+        let is_free = STATE.get() == ThreadState::Free;
+        if is_free {
+            self.error(Origin::Panic, record, scope, backtrace);
+        }
+        is_free
     }
 }
 
-impl Span {
-    fn of<S: for<'a> LookupSpan<'a>>(span: &SpanRef<'_, S>) -> Self {
-        let fields = span.extensions().get::<SpanFields>().map(|fields| Arc::clone(&fields.0)).unwrap_or_default();
-        Self { metadata: span.metadata(), fields }
+impl fmt::Debug for Capture {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Capture").finish_non_exhaustive()
     }
 }
 
-/// The recorded fields of a live span, kept in its extensions. Reports share them; a later record makes a new version.
-#[derive(Debug, Default)]
-pub(crate) struct SpanFields(Arc<Fields>);
-
-impl SpanFields {
-    /// Formats the fields that `record` offers; the caller stores them afterwards, so that no lock is held meanwhile.
-    pub(crate) fn record(record: impl FnOnce(&mut dyn Visit)) -> Self {
-        let mut visitor = FieldVisitor::default();
-        record(&mut visitor);
-        let mut fields = visitor.fields;
-        if !visitor.message.is_empty() {
-            set(&mut fields, "message", Value::String(visitor.message));
-        }
-        // On a span an error is a field like others: only the event itself has a chain.
-        if let Some(link) = visitor.error.into_iter().next() {
-            set(&mut fields, "error", Value::String(link.message));
-        }
-        Self(Arc::new(fields))
-    }
-
-    /// Takes over what was recorded later.
-    pub(crate) fn merge(&mut self, later: &Self) {
-        let fields = Arc::make_mut(&mut self.0);
-        for (name, value) in later.0.iter() {
-            set(fields, name, value.clone());
-        }
-    }
+/// Events of this crate are never captured, whatever thread they come from.
+fn is_ours(target: &str) -> bool {
+    target.strip_prefix("tracing_issues").is_some_and(|rest| rest.is_empty() || rest.starts_with("::"))
 }
 
-/// Sets a field, within bounds.
-fn set(fields: &mut Fields, name: &'static str, value: Value) {
-    if let Some((_, known)) = fields.iter_mut().find(|(known, _)| *known == name) {
-        *known = value;
-    } else if fields.len() < MAX_FIELDS {
-        fields.push((name, value));
-    }
-}
-
+/// Buffers of a thread, used for one error or span after the other.
 #[derive(Default)]
-struct FieldVisitor {
-    message: String,
-    error: Vec<ErrorLink>,
+struct Scratch {
+    report: Option<Box<Report>>,
+    /// For spans and breadcrumbs; empty between two uses.
     fields: Fields,
+    normalizer: Normalizer,
 }
 
-impl FieldVisitor {
-    fn insert(&mut self, field: &Field, value: Value) {
-        let name = field.name();
-        // Fields of the `log` bridge are in the report's `log_origin`.
-        if !name.starts_with("log.") {
-            set(&mut self.fields, name.strip_prefix("r#").unwrap_or(name), value);
-        }
-    }
+thread_local! {
+    static STATE: Cell<ThreadState> = const { Cell::new(ThreadState::Free) };
+    static SCRATCH: Cell<Option<Box<Scratch>>> = const { Cell::new(None) };
+}
 
-    fn text(&mut self, field: &Field, text: String, kind: impl FnOnce(&str) -> String) {
-        match field.name() {
-            "message" => self.message = text,
-            "error" | "err" | "e" if self.error.is_empty() => {
-                self.error.push(ErrorLink { kind: kind(&text), message: text });
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum ThreadState {
+    Free,
+    Capturing,
+    Worker,
+}
+
+/// Why nothing is captured on this thread now.
+enum Busy {
+    /// Something is being captured already: a `Debug` logs, and would recurse for ever.
+    Capturing,
+    /// It is one of ours.
+    Worker,
+}
+
+/// Marks the calling thread as one of ours for the rest of its life: what our clients log on it is never captured.
+pub(crate) fn mark_worker_thread() {
+    STATE.set(ThreadState::Worker);
+}
+
+/// While one is alive, the thread captures nothing else.
+struct Capturing;
+
+impl Capturing {
+    fn enter() -> Result<Self, Busy> {
+        match STATE.get() {
+            ThreadState::Free => {
+                STATE.set(ThreadState::Capturing);
+                Ok(Self)
             }
-            _ => self.insert(field, Value::String(text)),
-        }
-    }
-}
-
-impl Visit for FieldVisitor {
-    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
-        // `?error` tells its type by its first word; `%error` arrives here too, and then the first word is no type name.
-        self.text(field, bounded(format_args!("{value:?}"), MAX_VALUE_BYTES), type_name_of_debug);
-    }
-
-    fn record_str(&mut self, field: &Field, value: &str) {
-        self.text(field, bounded(format_args!("{value}"), MAX_VALUE_BYTES), |_| String::new());
-    }
-
-    fn record_error(&mut self, field: &Field, value: &(dyn Error + 'static)) {
-        if self.error.iter().any(|link| !link.kind.is_empty()) || self.error.len() > 1 {
-            return self.insert(field, Value::String(bounded(format_args!("{value}"), MAX_VALUE_BYTES)));
-        }
-        self.error = std::iter::successors(Some(value), |&error| error.source())
-            .take(MAX_CHAIN)
-            .map(|error| ErrorLink {
-                kind: type_name_of(error),
-                message: bounded(format_args!("{error}"), MAX_VALUE_BYTES),
-            })
-            .collect();
-    }
-
-    fn record_i64(&mut self, field: &Field, value: i64) {
-        self.insert(field, value.into());
-    }
-
-    fn record_u64(&mut self, field: &Field, value: u64) {
-        self.insert(field, value.into());
-    }
-
-    fn record_f64(&mut self, field: &Field, value: f64) {
-        // JSON has no NaN and no infinity.
-        self.insert(field, serde_json::Number::from_f64(value).map_or_else(|| value.to_string().into(), Value::Number));
-    }
-
-    fn record_bool(&mut self, field: &Field, value: bool) {
-        self.insert(field, value.into());
-    }
-
-    fn record_i128(&mut self, field: &Field, value: i128) {
-        self.insert(field, value.to_string().into());
-    }
-
-    fn record_u128(&mut self, field: &Field, value: u128) {
-        self.insert(field, value.to_string().into());
-    }
-}
-
-/// The type of an error behind `dyn Error`: the concrete one where it is known, else the first word of its `Debug`.
-fn type_name_of(error: &(dyn Error + 'static)) -> String {
-    if let Some(io) = error.downcast_ref::<std::io::Error>() {
-        return format!("io::Error({:?})", io.kind());
-    }
-    type_name_of_debug(&bounded(format_args!("{error:?}"), 128))
-}
-
-/// `ParseIntError { kind: InvalidDigit }` -> `ParseIntError`; text that does not start like a type gives nothing.
-fn type_name_of_debug(debug: &str) -> String {
-    let end = debug.find(|c: char| !(c.is_alphanumeric() || c == '_' || c == ':')).unwrap_or(debug.len());
-    let (name, rest) = debug.split_at(end);
-    let is_type = name.rsplit("::").next().is_some_and(|last| last.starts_with(|c: char| c.is_ascii_uppercase()))
-        && (rest.is_empty() || rest.starts_with([' ', '(']) && rest.trim_start().starts_with(['{', '(']));
-    // `Error` alone, without a path, says no more than that there was one.
-    if is_type && name != "Error" { name.to_owned() } else { String::new() }
-}
-
-/// Formats foreign code within `max` bytes. A formatter that goes on after that is refused, one that panics is noted.
-fn bounded(args: fmt::Arguments<'_>, max: usize) -> String {
-    let mut text = Bounded { text: String::new(), max, is_cut: false };
-    if catch_unwind(AssertUnwindSafe(|| text.write_fmt(args))).is_err() {
-        text.text.push_str("<its formatting panicked>");
-    }
-    if text.is_cut {
-        text.text.push('…');
-    }
-    text.text
-}
-
-struct Bounded {
-    text: String,
-    max: usize,
-    is_cut: bool,
-}
-
-impl fmt::Write for Bounded {
-    fn write_str(&mut self, piece: &str) -> fmt::Result {
-        let room = self.max - self.text.len();
-        if piece.len() <= room {
-            self.text.push_str(piece);
-            return Ok(());
-        }
-        self.text.push_str(&piece[..piece.floor_char_boundary(room)]);
-        self.max = self.text.len();
-        self.is_cut = true;
-        Err(fmt::Error)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_type_of_an_error_is_the_first_word_of_its_debug() {
-        for (debug, name) in [
-            ("ParseIntError { kind: InvalidDigit }", "ParseIntError"),
-            ("reqwest::Error { kind: Request }", "reqwest::Error"),
-            ("RecvError(())", "RecvError"),
-            ("NotFound", "NotFound"),
-            ("Error(\"expected value\", line: 1, column: 1)", ""),
-            ("Connection refused (os error 111)", ""),
-            ("invalid digit found in string", ""),
-            ("", ""),
-        ] {
-            assert_eq!(type_name_of_debug(debug), name, "{debug}");
+            ThreadState::Capturing => Err(Busy::Capturing),
+            ThreadState::Worker => Err(Busy::Worker),
         }
     }
 
-    #[test]
-    fn io_errors_tell_their_kind() {
-        let error = std::io::Error::from(std::io::ErrorKind::ConnectionRefused);
-        assert_eq!(type_name_of(&error), "io::Error(ConnectionRefused)");
+    /// The thread's buffers. A thread that is being torn down has none left, and gets new ones each time.
+    fn scratch(&self) -> Box<Scratch> {
+        SCRATCH.try_with(Cell::take).ok().flatten().unwrap_or_default()
     }
 
-    /// A `Debug` without an end, as a cyclic structure would print it.
-    struct Endless;
-    impl fmt::Display for Endless {
-        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-            loop {
-                f.write_str("€€€")?;
-            }
-        }
+    fn keep(&self, scratch: Box<Scratch>) {
+        let _ = SCRATCH.try_with(|kept| kept.set(Some(scratch)));
     }
+}
 
-    #[test]
-    fn a_value_without_end_is_cut_at_a_character() {
-        let text = bounded(format_args!("{Endless}"), 100);
-        assert_eq!(text, format!("{}…", "€".repeat(33)));
-    }
-
-    struct Panics;
-    impl fmt::Display for Panics {
-        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-            f.write_str("half")?;
-            panic!("in Display")
-        }
-    }
-
-    #[test]
-    fn a_panic_while_formatting_stays_inside() {
-        assert_eq!(bounded(format_args!("{Panics}"), 100), "half<its formatting panicked>");
+impl Drop for Capturing {
+    fn drop(&mut self) {
+        STATE.set(ThreadState::Free);
     }
 }

@@ -1,14 +1,34 @@
-//! From a report to the event that is sent: title, severity, priority, component, tags, fingerprint. Runs on the worker.
-//! It takes nothing new from the process: what capture did not see is not here.
+//! From a window's errors to the event that is sent: title, severity, priority, component, tags, without secrets. Runs on
+//! the worker. It takes nothing new from the process: what capture did not see is not here.
 
-use serde_json::{Map, Value};
+use std::{borrow::Cow, time::SystemTime};
+
+use jiff::Timestamp;
+use serde_json::{Map, Number, Value};
 use tracing::{Level, Metadata};
 
 use crate::{
-    capture::{LogOrigin, Report, Span},
-    event::{ErrorLink, IssueEvent, Location, MAX_TITLE_CHARS, Severity, SpanRecord, error_kind, truncate_chars},
-    fingerprint::{Fingerprint, Identity},
+    aggregate::{Due, Subject},
+    breadcrumbs::Crumb,
+    error_text::ErrorText,
+    event::{
+        Breadcrumb, ErrorLink, IssueEvent, Location, MAX_TITLE_CHARS, Severity, SpanRecord, error_kind, truncate_chars,
+    },
+    fields,
+    redact::Redactor,
+    report::{self, Cause, Report, is_special},
 };
+
+/// The longest tag.
+const MAX_TAG_CHARS: usize = 200;
+/// The longest backtrace.
+const MAX_BACKTRACE_CHARS: usize = 32_000;
+
+/// What an issue says that stands for a place instead of an error.
+const DESCRIPTION_OF_PLACE: &str = "This place reports more different errors than can be told apart: more than 100 new ones \
+    within an hour, or more at once than the service could hand over. Further ones are counted here, so that they bury nothing else.\n\n\
+    Usually the message contains something that differs each time. Put it into a field: `error!(order = %id, \"order refused\")`, \
+    or give the event a `fingerprint` field.";
 
 /// The process that reports: the same for every event.
 #[derive(Debug, Clone)]
@@ -21,90 +41,194 @@ pub(crate) struct Origin {
     pub(crate) pid: u32,
 }
 
-/// The event for one report, and the fingerprint that it is counted under.
-pub(crate) fn categorise(report: Report, origin: &Origin) -> (Fingerprint, IssueEvent) {
-    let mut context: Map<String, Value> =
-        report.fields.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
-    let spans: Vec<SpanRecord> = report.spans.iter().map(span_record).collect();
-    let (target, location) = place(report.metadata, report.log_origin.as_deref());
+/// Makes the event that tells of a window's errors. Whatever secrets they brought are not in it.
+pub(crate) fn categorise(due: &Due<'_>, origin: &Origin, redactor: &Redactor) -> IssueEvent {
+    let Due { fingerprint, sample: report, .. } = *due;
+    let redact = |text: &str| redactor.text(text).into_owned();
+    let mut context = context_of(report, redactor);
+    let mut tags = Vec::new();
+    take_tags(&mut context, &mut tags);
 
-    let custom_fingerprint = take_text(&mut context, "fingerprint");
-    let severity = take_text(&mut context, "severity")
-        .and_then(|word| word.to_ascii_lowercase().parse().ok())
-        .unwrap_or_else(|| severity_of(*report.metadata.level()));
-    let component = take_text(&mut context, "component").unwrap_or_else(|| component_of(&spans, target).to_owned());
-    let title = title_of(&report.message, &report.error, &context, target);
-    let kind = error_kind(&report.error);
-
-    let identity = Identity {
-        project: &origin.project,
-        service: &origin.service,
-        component: &component,
-        kind,
-        message: if report.message.is_empty() { &title } else { &report.message },
-        root_cause: report.error.last().map_or("", |link| &link.message),
-        module: location.as_ref().map_or(target, |location| location.module.as_str()),
-        file: location.as_ref().map_or("", |location| location.file.as_str()),
+    let (error, mut backtrace) = chain_of(report, &mut context, redactor);
+    let whole = redact(report.message());
+    let message = ErrorText::parse(&whole).message;
+    let place = report.place();
+    let component = redact(report.component());
+    let title = match due.subject {
+        Subject::Error => title_of(message, &error, &context, place.target),
+        Subject::Place => format!("Too many different errors at {}:{}", place.file, place.line.unwrap_or_default()),
     };
-    let fingerprint = match &custom_fingerprint {
-        Some(custom) => Fingerprint::custom(custom, &identity),
-        None => Fingerprint::of(&identity),
+    let kind = match report.origin {
+        report::Origin::Panic => "panic",
+        report::Origin::Event(_) => error_kind(&error),
     };
-
-    let mut tags = vec![format!("component:{component}")];
-    if !kind.is_empty() {
-        tags.push(format!("error:{kind}"));
+    let severity = severity_of(report);
+    if let Some(taken) = &report.backtrace {
+        backtrace = taken.to_string();
     }
-    let event = IssueEvent {
+
+    tags.insert(0, format!("component:{component}"));
+    if !kind.is_empty() {
+        tags.insert(1, format!("error:{kind}"));
+    }
+    let spans: Vec<SpanRecord> =
+        report.spans().rev().map(|(span, fields)| span_record(span, fields, redactor)).collect();
+    let location = (!place.file.is_empty()).then(|| Location {
+        module: place.module.to_owned(),
+        file: place.file.to_owned(),
+        line: place.line,
+    });
+    let description = match due.subject {
+        Subject::Error => describe(message, &error, location.as_ref(), &spans, &component),
+        Subject::Place => DESCRIPTION_OF_PLACE.to_owned(),
+    };
+    let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+    IssueEvent {
+        event_id: due.event_id,
         fingerprint: Some(fingerprint),
         issue_id: Some(fingerprint.issue_id()),
-        description: describe(&report.message, &report.error, location.as_ref(), &spans, &component),
+        description,
         severity,
         priority: severity.default_priority(),
         reporter_id: format!("{}-service", origin.service),
         tags,
         component,
         context,
+        created_at: timestamp(due.last_at),
+        occurrences: due.occurrences,
+        first_at: timestamp(due.first_at),
+        last_at: timestamp(due.last_at),
         project: origin.project.clone(),
         service: origin.service.clone(),
         environment: origin.environment.clone(),
         release: origin.release.clone(),
         host: origin.host.clone(),
         pid: Some(origin.pid),
-        thread: report.thread.name().unwrap_or_default().to_owned(),
-        error: report.error,
+        thread: report.thread.as_ref().and_then(|thread| thread.name()).map(redact).unwrap_or_default(),
+        error,
         spans,
+        breadcrumbs: report.crumbs.iter().map(|crumb| breadcrumb(crumb, redactor)).collect(),
         location,
-        ..IssueEvent::new(&title, report.at)
-    };
-    (fingerprint, event)
-}
-
-fn span_record(span: &Span) -> SpanRecord {
-    SpanRecord {
-        name: span.metadata.name().to_owned(),
-        target: span.metadata.target().to_owned(),
-        fields: span.fields.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect(),
+        backtrace: redact(&truncate_chars(&backtrace, MAX_BACKTRACE_CHARS)),
+        trace_id: report.trace.map(|ids| hex(&ids.trace)).unwrap_or_default(),
+        span_id: report.trace.map(|ids| hex(&ids.span)).unwrap_or_default(),
+        ..IssueEvent::new(&title, timestamp(due.last_at))
     }
 }
 
-/// The target and the place in the source: of the event itself, or as a record of the `log` crate tells them.
-fn place<'a>(metadata: &'static Metadata<'static>, log: Option<&'a LogOrigin>) -> (&'a str, Option<Location>) {
-    let (target, module, file, line) = match log {
-        Some(log) => (log.target.as_str(), log.module.as_deref(), log.file.as_deref(), log.line),
-        None => (metadata.target(), metadata.module_path(), metadata.file(), metadata.line()),
+/// Removes secrets from what a service's own hook has written into an event.
+pub(crate) fn redact_again(event: &mut IssueEvent, redactor: &Redactor) {
+    let redact = |text: &mut String| {
+        if let Cow::Owned(redacted) = redactor.text(text) {
+            *text = redacted;
+        }
     };
-    let location = |file: &str| Location { module: module.unwrap_or(target).to_owned(), file: file.to_owned(), line };
-    (target, file.map(location))
+    redact(&mut event.title);
+    redact(&mut event.description);
+    event.tags.iter_mut().for_each(redact);
+    event.error.iter_mut().for_each(|link| redact(&mut link.message));
+    event.context.iter_mut().for_each(|(name, value)| redactor.value(name, value));
+    for span in &mut event.spans {
+        span.fields.iter_mut().for_each(|(name, value)| redactor.value(name, value));
+    }
 }
 
-fn severity_of(level: Level) -> Severity {
-    if level == Level::ERROR { Severity::Error } else { Severity::Warning }
+/// The event's own fields with their types, without those that are elsewhere in the event.
+fn context_of(report: &Report, redactor: &Redactor) -> Map<String, Value> {
+    report
+        .own_fields()
+        .filter(|(name, _)| !is_special(name))
+        .map(|(name, value)| field(name, value, redactor))
+        .collect()
 }
 
-/// The component that the nearest span names, else the module.
-fn component_of<'a>(spans: &'a [SpanRecord], target: &'a str) -> &'a str {
-    spans.iter().rev().find_map(|span| span.fields.get("component")?.as_str()).unwrap_or(target)
+fn field(name: &str, value: fields::Value<'_>, redactor: &Redactor) -> (String, Value) {
+    let mut json = match value {
+        fields::Value::Text(text) | fields::Value::Formatted(text) => Value::from(text),
+        fields::Value::I64(number) => number.into(),
+        fields::Value::U64(number) => number.into(),
+        // JSON has no NaN and no infinity.
+        fields::Value::F64(number) => Number::from_f64(number).map_or_else(|| number.to_string().into(), Value::Number),
+        fields::Value::Bool(is) => is.into(),
+        fields::Value::Error(chain) => chain.message().into(),
+    };
+    redactor.value(name, &mut json);
+    (name.to_owned(), json)
+}
+
+/// The error chain, outermost first, and the backtrace that came with it. Its field is not context any more.
+fn chain_of(report: &Report, context: &mut Map<String, Value>, redactor: &Redactor) -> (Vec<ErrorLink>, String) {
+    let link =
+        |kind: &str, message: &str| ErrorLink { kind: kind.to_owned(), message: redactor.text(message).into_owned() };
+    let taken_apart = |text: &ErrorText<'_>, own: Option<ErrorLink>| {
+        let causes = text.causes().map(|cause| link("", cause));
+        (own.into_iter().chain(causes).collect(), text.backtrace.unwrap_or_default().to_owned())
+    };
+    match report.cause() {
+        Some((name, Cause::Chain(chain))) => {
+            context.remove(name);
+            (chain.links().map(|own| link(own.kind, own.message)).collect(), String::new())
+        }
+        Some((name, Cause::Text(text))) => {
+            context.remove(name);
+            let text = ErrorText::parse(text);
+            taken_apart(&text, Some(link(text.kind(), text.message)))
+        }
+        // `error!("{e:?}")`: the message brings the chain.
+        None => taken_apart(&ErrorText::parse(report.message()), None),
+    }
+}
+
+/// `tags.customer = "acme"` is the tag `customer:acme`.
+fn take_tags(context: &mut Map<String, Value>, tags: &mut Vec<String>) {
+    let names: Vec<String> = context.keys().filter(|name| name.starts_with("tags.")).cloned().collect();
+    for name in names {
+        let value = take_text(context, &name).unwrap_or_default();
+        let name = name.trim_start_matches("tags.");
+        let tag = if value.is_empty() { name.to_owned() } else { format!("{name}:{value}") };
+        tags.push(truncate_chars(&tag, MAX_TAG_CHARS));
+    }
+}
+
+/// What the event says, else what the service says about the error's type, else by level.
+fn severity_of(report: &Report) -> Severity {
+    if let Ok(severity) = report.severity().to_ascii_lowercase().parse() {
+        return severity;
+    }
+    if let Some((_, Cause::Chain(chain))) = report.cause()
+        && let Some(severity) = chain.links().find_map(|link| link.severity)
+    {
+        return severity;
+    }
+    match report.origin {
+        report::Origin::Panic => Severity::Critical,
+        report::Origin::Event(metadata) if *metadata.level() == Level::ERROR => Severity::Error,
+        report::Origin::Event(_) => Severity::Warning,
+    }
+}
+
+fn span_record<'a>(
+    metadata: &Metadata<'_>,
+    fields: impl Iterator<Item = (&'static str, fields::Value<'a>)>,
+    redactor: &Redactor,
+) -> SpanRecord {
+    SpanRecord {
+        name: metadata.name().to_owned(),
+        target: metadata.target().to_owned(),
+        fields: fields.map(|(name, value)| field(name, value, redactor)).collect(),
+    }
+}
+
+fn breadcrumb(crumb: &Crumb, redactor: &Redactor) -> Breadcrumb {
+    Breadcrumb {
+        at: timestamp(crumb.at),
+        level: crumb.metadata.level().as_str().to_ascii_lowercase(),
+        message: redactor.text(&crumb.text).into_owned(),
+    }
+}
+
+fn timestamp(at: SystemTime) -> Timestamp {
+    Timestamp::try_from(at).unwrap_or(Timestamp::UNIX_EPOCH)
 }
 
 /// One line that tells the problem: the message and the outermost error, or whichever is there.
@@ -161,108 +285,5 @@ fn take_text(fields: &mut Map<String, Value>, name: &str) -> Option<String> {
         Value::String(text) if !text.is_empty() => Some(text),
         Value::String(_) => None,
         other => Some(other.to_string()),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::sync::Arc;
-
-    use jiff::Timestamp;
-    use serde_json::json;
-    use tracing::callsite::Callsite as _;
-
-    use super::*;
-    use crate::{capture::Fields, event::Priority};
-
-    /// The metadata of an `error!` with the target `newsfeed::feed`.
-    fn metadata() -> &'static Metadata<'static> {
-        tracing::callsite! { name: "test", kind: tracing::metadata::Kind::EVENT, target: "newsfeed::feed", level: Level::ERROR, fields: message }
-            .metadata()
-    }
-
-    fn report(message: &str, error: &[(&str, &str)], fields: Fields) -> Report {
-        let link = |(kind, message): &(&str, &str)| ErrorLink { kind: (*kind).into(), message: (*message).into() };
-        Report {
-            at: Timestamp::UNIX_EPOCH,
-            metadata: metadata(),
-            log_origin: None,
-            message: message.into(),
-            error: error.iter().map(link).collect(),
-            fields,
-            spans: Vec::new(),
-            thread: std::thread::current(),
-        }
-    }
-
-    fn event(report: Report) -> IssueEvent {
-        categorise(report, &origin()).1
-    }
-
-    fn origin() -> Origin {
-        Origin {
-            project: String::new(),
-            service: "newsfeed".into(),
-            environment: "test".into(),
-            release: String::new(),
-            host: "h".into(),
-            pid: 1,
-        }
-    }
-
-    #[track_caller]
-    fn check_title(report: Report, title: &str) {
-        assert_eq!(event(report).title, title);
-    }
-
-    #[test]
-    fn every_form_of_error_gives_a_title() {
-        check_title(report("refresh failed", &[], vec![]), "refresh failed");
-        check_title(report("refresh failed", &[("E", "refused")], vec![]), "refresh failed: refused");
-        check_title(report("refresh failed: refused", &[("E", "refused")], vec![]), "refresh failed: refused");
-        check_title(report("", &[("E", "refused"), ("F", "root")], vec![]), "refused");
-        check_title(report("", &[], vec![("code", json!(7))]), "error in newsfeed::feed (code=7)");
-        check_title(report("", &[], vec![]), "error in newsfeed::feed");
-        check_title(report("first line\nsecond", &[], vec![]), "first line");
-        check_title(report("\n boom", &[], vec![]), "boom");
-        check_title(report("   ", &[], vec![]), "error in newsfeed::feed");
-    }
-
-    #[test]
-    fn severity_comes_from_the_field_and_priority_from_severity() {
-        let critical = event(report("m", &[], vec![("severity", json!("Critical"))]));
-        assert_eq!((critical.severity, critical.priority), (Severity::Critical, Priority::Critical));
-        assert!(!critical.context.contains_key("severity"));
-        let unknown = event(report("m", &[], vec![("severity", json!("enormous"))]));
-        assert_eq!((unknown.severity, unknown.priority), (Severity::Error, Priority::Medium));
-    }
-
-    #[test]
-    fn the_component_is_the_nearest_one_named() {
-        let span =
-            |component: &str| Span { metadata: metadata(), fields: Arc::new(vec![("component", json!(component))]) };
-        let nested = |fields| Report { spans: vec![span("outer"), span("inner")], ..report("m", &[], fields) };
-        assert_eq!(event(nested(vec![])).component, "inner");
-        assert_eq!(event(nested(vec![("component", json!("own"))])).component, "own");
-        assert_eq!(event(report("m", &[], vec![])).component, "newsfeed::feed");
-    }
-
-    #[test]
-    fn the_kind_is_the_outermost_that_is_known() {
-        let wrapped = event(report("m", &[("", "context"), ("ParseIntError", "invalid digit")], vec![]));
-        assert!(wrapped.tags.contains(&"error:ParseIntError".to_owned()), "{:?}", wrapped.tags);
-    }
-
-    #[test]
-    fn a_fingerprint_field_decides_the_group() {
-        let of =
-            |message, custom: &str| categorise(report(message, &[], vec![("fingerprint", json!(custom))]), &origin()).0;
-        assert_eq!(of("one", "checkout"), of("two", "checkout"));
-        assert_ne!(of("one", "checkout"), of("one", "login"));
-    }
-
-    #[test]
-    fn the_reporter_is_the_service() {
-        assert_eq!(event(report("m", &[], vec![])).reporter_id, "newsfeed-service");
     }
 }

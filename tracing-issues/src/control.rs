@@ -2,7 +2,8 @@
 //! when they matter. Nothing here is on a caller's hot path.
 
 use std::{
-    sync::{Condvar, Mutex, MutexGuard, PoisonError},
+    sync::{Condvar, Mutex, MutexGuard, OnceLock, PoisonError},
+    thread::{self, Thread},
     time::{Duration, Instant},
 };
 
@@ -11,6 +12,7 @@ use std::{
 pub(crate) struct Control {
     state: Mutex<State>,
     changed: Condvar,
+    worker: OnceLock<Thread>,
 }
 
 #[derive(Debug, Default)]
@@ -40,6 +42,18 @@ impl Control {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Says which thread is to be woken: the worker's own.
+    pub(crate) fn work_here(&self) {
+        let _ = self.worker.set(thread::current());
+    }
+
+    /// Wakes the worker before its time, because the queue fills up. Costs a system call only if it sleeps.
+    pub(crate) fn nudge(&self) {
+        if let Some(worker) = self.worker.get() {
+            worker.unpark();
+        }
+    }
+
     /// Asks for a flush and waits until it is done or `deadline` has passed. Tells whether it was done in time.
     pub(crate) fn flush(&self, deadline: Instant, is_last: bool) -> bool {
         let mut state = self.lock();
@@ -47,7 +61,7 @@ impl Control {
         state.deadline = Some(state.deadline.map_or(deadline, |earlier| earlier.max(deadline)));
         state.stopping |= is_last;
         let number = state.requested;
-        self.changed.notify_all();
+        self.nudge();
         while state.flushed < number && !state.stopped {
             let Some(left) = deadline.checked_duration_since(Instant::now()).filter(|left| !left.is_zero()) else {
                 return false;
@@ -59,17 +73,26 @@ impl Control {
 
     /// Waits at most `idle` for a request; called by the worker between two looks at the queue.
     pub(crate) fn wait(&self, idle: Duration) -> Option<FlushRequest> {
+        // Woken for a request or by a nudge: the token is kept, so neither can be missed.
+        if self.request().is_none() && !idle.is_zero() {
+            thread::park_timeout(idle);
+        }
+        self.request()
+    }
+
+    fn request(&self) -> Option<FlushRequest> {
         let state = self.lock();
-        let state = if state.requested > state.flushed {
-            state
-        } else {
-            self.changed.wait_timeout(state, idle).unwrap_or_else(PoisonError::into_inner).0
-        };
         (state.requested > state.flushed).then(|| FlushRequest {
             number: state.requested,
             deadline: state.deadline.unwrap_or_else(Instant::now),
             is_last: state.stopping,
         })
+    }
+
+    /// The worker is gone, whyever: nobody waits for it any more.
+    pub(crate) fn stop(&self) {
+        self.lock().stopped = true;
+        self.changed.notify_all();
     }
 
     /// Answers a request: everything before it is settled, or its deadline has passed.

@@ -61,12 +61,22 @@ impl Fingerprint {
     /// Computes the fingerprint that a user chose by a `fingerprint` field: equal `custom` texts of one service are one
     /// issue. `{{ default }}` inside it stands for the computed fingerprint, so that the text refines it.
     pub fn custom(custom: &str, identity: &Identity<'_>) -> Self {
-        let text = if custom.contains(DEFAULT_MARK) {
+        let text = if Self::is_refining(custom) {
             custom.replace(DEFAULT_MARK, &Self::of(identity).to_string())
         } else {
             custom.to_owned()
         };
         digest(b"custom", &[identity.project, identity.service, &text])
+    }
+
+    /// The first bytes, where telling apart a few hundred is enough.
+    pub(crate) fn short(&self) -> u64 {
+        self.0.iter().take(8).fold(0, |short, byte| (short << 8) | u64::from(*byte))
+    }
+
+    /// Whether a custom fingerprint refines the computed one, instead of replacing it.
+    pub(crate) fn is_refining(custom: &str) -> bool {
+        custom.contains(DEFAULT_MARK)
     }
 
     /// The id of the issue with this fingerprint: short, URL-safe, not sequential, the same for everybody.

@@ -7,10 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::{
-    control::Control,
-    stats::{Counters, Stats},
-};
+use crate::{capture::Capture, stats::Stats};
 
 /// Flushes what was captured and stops the worker when it is dropped. Keep it until the end of `main`:
 ///
@@ -25,30 +22,24 @@ use crate::{
 /// [`flush`](Self::flush) before it.
 #[must_use = "without the guard the worker stops at once: bind it to a name such as `_guard`, not to `_`"]
 pub struct IssueGuard {
-    control: Arc<Control>,
-    counters: Arc<Counters>,
+    capture: Arc<Capture>,
     flush_timeout: Duration,
     worker: Option<JoinHandle<()>>,
 }
 
 impl IssueGuard {
-    pub(crate) fn new(
-        control: Arc<Control>,
-        counters: Arc<Counters>,
-        flush_timeout: Duration,
-        worker: JoinHandle<()>,
-    ) -> Self {
-        Self { control, counters, flush_timeout, worker: Some(worker) }
+    pub(crate) fn new(capture: Arc<Capture>, flush_timeout: Duration, worker: JoinHandle<()>) -> Self {
+        Self { capture, flush_timeout, worker: Some(worker) }
     }
 
     /// Sends everything captured so far, waiting at most `timeout`. Tells whether all of it was delivered in time.
     pub fn flush(&self, timeout: Duration) -> bool {
-        self.control.flush(after(timeout), false)
+        self.capture.control.flush(after(timeout), false)
     }
 
     /// The counters at this moment.
     pub fn stats(&self) -> Stats {
-        self.counters.snapshot()
+        self.capture.counters.snapshot(&self.capture.queue)
     }
 
     /// Flushes and stops as dropping does, and returns the final counters.
@@ -61,7 +52,7 @@ impl IssueGuard {
         let Some(worker) = self.worker.take() else { return };
         // A little longer than the worker itself takes, so that it can count what it gave up.
         let grace = Duration::from_millis(500);
-        self.control.flush(after(self.flush_timeout), true);
+        self.capture.control.flush(after(self.flush_timeout), true);
         let end = Instant::now() + grace;
         while !worker.is_finished() && Instant::now() < end {
             std::thread::sleep(Duration::from_millis(1));

@@ -39,6 +39,7 @@
 //! `http` (default), `https`, `kafka`, `redis`. They only add code.
 
 mod aggregate;
+mod breadcrumbs;
 mod builder;
 mod capture;
 mod categorise;
@@ -46,23 +47,33 @@ mod control;
 pub mod dedup;
 #[doc(hidden)]
 pub mod error_text;
+mod error_types;
 pub mod event;
+mod fields;
 pub mod fingerprint;
 mod guard;
 mod layer;
 #[doc(hidden)]
 pub mod normalize;
+mod novelty;
+mod outbox;
+mod panics;
 pub mod publish;
 mod queue;
+mod repeats;
+mod report;
+mod spans;
 #[doc(hidden)]
 pub mod spool;
 mod stats;
 pub mod testing;
+mod trace;
 mod worker;
 
 pub use crate::{
     builder::{Builder, ConfigError, DEFAULT_TOPIC, DEFAULT_URL, builder, from_env},
+    error_types::ErrorType,
     guard::IssueGuard,
     layer::IssueLayer,
-    stats::{DropReason, Dropped, Stats},
+    stats::{DropReason, Dropped, Road, Stats},
 };

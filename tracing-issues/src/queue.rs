@@ -1,34 +1,64 @@
-//! The bounded queue between the callers' threads and the worker. Offering never waits; what does not fit is handed
-//! back to be counted. It carries reports only: flush and shutdown travel beside it, in [`control`](crate::control).
+//! The bounded queue between the callers' threads and the worker, and the way back of used reports, so that a caller
+//! need not allocate one. Offering never waits; what does not fit is handed back to be counted.
+//! It carries reports only: flush and shutdown travel beside it, in [`control`](crate::control).
 
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::atomic::{
+    AtomicBool, AtomicUsize,
+    Ordering::{AcqRel, Relaxed},
+};
 
 use crossbeam_queue::ArrayQueue;
 
-use crate::{capture::Report, stats::DropReason};
+use crate::{report::Report, stats::DropReason};
+
+/// The most bytes of all reports that wait.
+const MAX_BYTES: usize = 8 * 1024 * 1024;
+/// Used reports that are kept for the next errors.
+const RECYCLED: usize = 1_024;
 
 /// Reports on their way to the worker, oldest first.
 #[derive(Debug)]
 pub(crate) struct ReportQueue {
-    reports: ArrayQueue<Report>,
+    reports: ArrayQueue<Box<Report>>,
+    bytes: AtomicUsize,
+    recycled: ArrayQueue<Box<Report>>,
     is_closed: AtomicBool,
 }
 
 impl ReportQueue {
-    /// An empty queue for at most `capacity` reports (at least one).
+    /// An empty queue for at most `capacity` reports (at least two).
     pub(crate) fn with_capacity(capacity: usize) -> Self {
-        Self { reports: ArrayQueue::new(capacity.max(1)), is_closed: AtomicBool::new(false) }
+        let capacity = capacity.max(2);
+        Self {
+            reports: ArrayQueue::new(capacity),
+            bytes: AtomicUsize::new(0),
+            recycled: ArrayQueue::new(RECYCLED.min(capacity)),
+            is_closed: AtomicBool::new(false),
+        }
     }
 
     /// Appends a report without waiting and without waking anybody.
     ///
     /// # Errors
-    /// Why it was dropped: the queue is full, or nobody takes from it any more.
-    pub(crate) fn offer(&self, report: Report) -> Result<(), DropReason> {
-        if self.is_closed.load(Relaxed) {
-            return Err(DropReason::Shutdown);
+    /// The report, and why it was refused: the queue is full, or nobody takes from it any more.
+    pub(crate) fn offer(&self, report: Box<Report>) -> Result<(), (Box<Report>, DropReason)> {
+        if self.is_closed() {
+            return Err((report, DropReason::Shutdown));
         }
-        self.reports.push(report).map_err(|_| DropReason::QueueFull)
+        let weight = report.weight();
+        if self.bytes.fetch_add(weight, AcqRel) + weight > MAX_BYTES {
+            self.bytes.fetch_sub(weight, AcqRel);
+            return Err((report, DropReason::QueueFull));
+        }
+        self.reports.push(report).map_err(|report| {
+            self.bytes.fetch_sub(weight, AcqRel);
+            (report, DropReason::QueueFull)
+        })
+    }
+
+    /// Whether it is half full: what comes now is kept for errors from other places.
+    pub(crate) fn is_crowded(&self) -> bool {
+        self.reports.len() * 2 >= self.reports.capacity() || self.bytes.load(Relaxed) * 2 >= MAX_BYTES
     }
 
     /// Refuses what is offered from now on.
@@ -36,13 +66,32 @@ impl ReportQueue {
         self.is_closed.store(true, Relaxed);
     }
 
-    /// Takes the oldest report.
-    pub(crate) fn take(&self) -> Option<Report> {
-        self.reports.pop()
+    /// Whether nobody takes from it any more.
+    pub(crate) fn is_closed(&self) -> bool {
+        self.is_closed.load(Relaxed)
     }
 
-    /// Whether nothing waits at this moment.
-    pub(crate) fn is_empty(&self) -> bool {
-        self.reports.is_empty()
+    /// Takes the oldest report.
+    pub(crate) fn take(&self) -> Option<Box<Report>> {
+        let report = self.reports.pop()?;
+        self.bytes.fetch_sub(report.weight(), AcqRel);
+        Some(report)
+    }
+
+    /// How many wait at this moment.
+    pub(crate) fn len(&self) -> usize {
+        self.reports.len()
+    }
+
+    /// Gives a report back to be filled again.
+    pub(crate) fn recycle(&self, mut report: Box<Report>) {
+        // Cleared here, on the worker: what a report refers to is not the caller's to free.
+        report.clear();
+        let _ = self.recycled.push(report);
+    }
+
+    /// A report to fill: a used one if there is one.
+    pub(crate) fn blank(&self) -> Box<Report> {
+        self.recycled.pop().unwrap_or_default()
     }
 }

@@ -1,10 +1,12 @@
 //! The library's counters. Every error that reaches the layer is in exactly one of them at any instant:
-//! `seen = delivered + waiting + dropped`.
+//! `seen = delivered + queued + aggregated + dropped`.
 //! It does not report anything by itself: [`IssueGuard::stats`](crate::IssueGuard::stats) shows a snapshot.
 
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering::Relaxed};
 
 use serde::Serialize;
+
+use crate::queue::ReportQueue;
 
 /// Declares the reasons for a drop once: enum, counters and names cannot disagree.
 macro_rules! drop_reasons {
@@ -49,25 +51,51 @@ drop_reasons! {
     Rejected = rejected,
     /// The time to flush at exit ran out.
     Shutdown = shutdown,
+    /// [`Builder::before_send`](crate::Builder::before_send) dropped the event.
+    Filtered = filtered,
 }
 
 /// A snapshot of the counters. All counts are errors except where it says events.
+///
+/// At any instant, `seen = delivered + queued + aggregated + dropped.total()`.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct Stats {
     /// Errors that reached the layer.
     pub seen: u64,
-    /// Those that the queue accepted.
-    pub captured: u64,
     /// Those that were counted into a later summary instead of being sent as an event of their own.
     pub suppressed: u64,
     /// Events (not errors) that the receiver acknowledged.
     pub published: u64,
     /// Errors that those events stand for.
     pub delivered: u64,
-    /// Errors that are still on their way: queued, aggregated or in flight.
-    pub waiting: u64,
+    /// Reports that wait for the worker.
+    pub queued: u64,
+    /// Errors that are counted and not delivered yet: in a window, waiting for a blocked road, or in flight.
+    pub aggregated: u64,
     /// Errors that were lost, by reason.
     pub dropped: Dropped,
+    /// How it goes with the road to the receiver.
+    pub road: Road,
+}
+
+impl Stats {
+    /// Errors that are still on their way.
+    pub fn waiting(&self) -> u64 {
+        self.queued + self.aggregated
+    }
+}
+
+/// The state of the road to the receiver. It is never gone for good: a blocked one is tried again for ever.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Road {
+    /// Nothing was sent yet.
+    #[default]
+    Connecting,
+    /// The receiver took the latest event.
+    Connected,
+    /// The receiver cannot be reached; errors are counted and kept.
+    Down,
 }
 
 #[derive(Debug, Default)]
@@ -77,6 +105,7 @@ pub(crate) struct Counters {
     published: AtomicU64,
     delivered: AtomicU64,
     dropped: DropCounters,
+    road: AtomicU8,
 }
 
 impl Counters {
@@ -102,21 +131,25 @@ impl Counters {
         self.dropped.snapshot()
     }
 
-    pub(crate) fn snapshot(&self) -> Stats {
+    pub(crate) fn road_is(&self, road: Road) {
+        self.road.store(road as u8, Relaxed);
+    }
+
+    pub(crate) fn snapshot(&self, queue: &ReportQueue) -> Stats {
         // Later stages are read first: an error that moves on meanwhile is then seen as waiting, never twice.
         let dropped = self.dropped.snapshot();
         let (published, delivered) = (self.published.load(Relaxed), self.delivered.load(Relaxed));
         let suppressed = self.suppressed.load(Relaxed);
+        let waiting_in_queue = queue.len() as u64;
         let seen = self.seen.load(Relaxed);
-        Stats {
-            seen,
-            captured: seen.saturating_sub(dropped.queue_full + dropped.reentrant),
-            suppressed,
-            published,
-            delivered,
-            waiting: seen.saturating_sub(delivered + dropped.total()),
-            dropped,
-        }
+        let waiting = seen.saturating_sub(delivered + dropped.total());
+        let queued = waiting_in_queue.min(waiting);
+        let road = match self.road.load(Relaxed) {
+            road if road == Road::Connected as u8 => Road::Connected,
+            road if road == Road::Down as u8 => Road::Down,
+            _ => Road::Connecting,
+        };
+        Stats { seen, suppressed, published, delivered, queued, aggregated: waiting - queued, dropped, road }
     }
 }
 
@@ -126,15 +159,16 @@ mod tests {
 
     #[test]
     fn every_error_is_in_exactly_one_place() {
-        let counters = Counters::default();
+        let (counters, queue) = (Counters::default(), ReportQueue::with_capacity(8));
         for _ in 0..7 {
             counters.seen();
         }
         counters.dropped(DropReason::QueueFull, 2);
         counters.dropped(DropReason::Rejected, 1);
         counters.delivered(3);
-        let stats = counters.snapshot();
-        assert_eq!((stats.captured, stats.delivered, stats.waiting, stats.dropped.total()), (5, 3, 1, 3));
-        assert_eq!(stats.seen, stats.delivered + stats.waiting + stats.dropped.total());
+        assert!(queue.offer(queue.blank()).is_ok());
+        let stats = counters.snapshot(&queue);
+        assert_eq!((stats.queued, stats.aggregated, stats.delivered, stats.dropped.total()), (1, 0, 3, 3));
+        assert_eq!(stats.seen, stats.delivered + stats.waiting() + stats.dropped.total());
     }
 }

@@ -3,22 +3,25 @@
 //! waits in the backlog with its id, so that sending it twice changes nothing.
 
 use std::{
-    collections::VecDeque,
     sync::Arc,
-    time::{Duration, Instant},
+    thread,
+    time::{Duration, Instant, SystemTime},
 };
 
 use crate::{
-    aggregate::Windows,
-    capture::Report,
-    categorise::{Origin, categorise},
+    aggregate::{Due, Subject, Windows},
+    capture,
+    categorise::{Origin, categorise, redact_again},
     control::{Control, FlushRequest},
     dedup::{Deduplicator, Verdict},
     event::IssueEvent,
-    layer,
-    publish::{Envelope, Outcome, Publisher, Settlement},
+    fingerprint::Fingerprint,
+    novelty::Novelty,
+    outbox::{Outbox, say},
     queue::ReportQueue,
-    stats::{Counters, DropReason, Dropped},
+    redact::Redactor,
+    report::Report,
+    stats::{Counters, DropReason},
 };
 
 /// The shortest and longest pause between two looks at the queue. Nobody wakes the worker: waking a blocked thread
@@ -26,27 +29,66 @@ use crate::{
 const IDLE: (Duration, Duration) = (Duration::from_millis(5), Duration::from_millis(50));
 /// Reports taken in one turn, so that sending is never starved by a storm.
 const REPORTS_PER_TURN: usize = 1_024;
-/// Events handed to the publisher and not settled yet; beyond that, errors only count up in their windows.
-const MAX_IN_FLIGHT: usize = 256;
-/// The largest event on the wire; details are cut before anything is refused.
-const MAX_EVENT_BYTES: usize = 256 * 1024;
-/// The shortest and longest pause after the publisher failed.
-const BACKOFF: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(30));
+/// What a service does with an event before it is sent: edits it, and tells whether it is sent at all.
+pub(crate) type BeforeSend = Box<dyn FnMut(&mut IssueEvent) -> bool + Send>;
 
 pub(crate) struct Worker {
     pub(crate) queue: Arc<ReportQueue>,
     pub(crate) counters: Arc<Counters>,
     pub(crate) control: Arc<Control>,
-    pub(crate) origin: Origin,
+    pub(crate) editor: Editor,
     pub(crate) windows: Windows,
+    pub(crate) novelty: Novelty,
     pub(crate) dedup: Box<dyn Deduplicator>,
     pub(crate) outbox: Outbox,
+}
+
+/// Makes the events: what is known of the process, the redactor, and the service's own hook.
+pub(crate) struct Editor {
+    pub(crate) origin: Origin,
+    pub(crate) redactor: Redactor,
+    pub(crate) before_send: Option<BeforeSend>,
+}
+
+impl Editor {
+    /// The event for a window's errors; `None` if the service does not want it.
+    fn event(&mut self, due: &Due<'_>) -> Option<IssueEvent> {
+        let mut event = categorise(due, &self.origin, &self.redactor);
+        if let Some(before_send) = &mut self.before_send {
+            let untouched = event.clone();
+            let edit = std::panic::AssertUnwindSafe(|| before_send(&mut event));
+            match std::panic::catch_unwind(edit) {
+                Ok(true) => {
+                    // Identity and counts are not the hook's: they are what makes each error count once.
+                    let IssueEvent { event_id, fingerprint, issue_id, occurrences, first_at, last_at, .. } = untouched;
+                    event = IssueEvent { event_id, fingerprint, issue_id, occurrences, first_at, last_at, ..event };
+                    redact_again(&mut event, &self.redactor);
+                }
+                Ok(false) => return None,
+                // A hook that panics must not lose the error.
+                Err(_) => event = untouched,
+            }
+        }
+        Some(event)
+    }
 }
 
 impl Worker {
     /// Works until the guard asks for the last flush.
     pub(crate) fn run(mut self) {
-        layer::mark_worker_thread();
+        capture::mark_worker_thread();
+        self.control.work_here();
+        let (queue, control) = (Arc::clone(&self.queue), Arc::clone(&self.control));
+        let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(move || self.work()));
+        // Nobody takes from the queue any more. That is counted, and nobody waits for it.
+        queue.close();
+        control.stop();
+        if outcome.is_err() {
+            say("the worker has panicked; errors are no longer reported, only counted");
+        }
+    }
+
+    fn work(&mut self) {
         let mut idle = IDLE.0;
         loop {
             idle = match self.turn(Instant::now()) {
@@ -71,9 +113,10 @@ impl Worker {
     /// One look at everything there is to do. Returns how many reports were taken.
     fn turn(&mut self, now: Instant) -> usize {
         let taken = self.absorb();
+        self.collect();
         while self.outbox.has_room(now) {
-            let Some(event) = self.windows.next_due(now) else { break };
-            self.outbox.add(event, &self.counters);
+            let Some(due) = self.windows.next_due(now) else { break };
+            send(&mut self.editor, &due, &mut self.outbox, &self.counters);
             self.outbox.submit(now);
         }
         self.outbox.submit(now);
@@ -90,14 +133,49 @@ impl Worker {
         REPORTS_PER_TURN
     }
 
-    fn count(&mut self, report: Report) {
-        let (fingerprint, event) = categorise(report, &self.origin);
+    /// Takes over what callers have counted.
+    fn collect(&mut self) {
+        self.counters.suppressed(self.windows.collect(SystemTime::now()));
+    }
+
+    fn count(&mut self, mut report: Box<Report>) {
+        let now = Instant::now();
+        let Origin { project, service, .. } = &self.editor.origin;
+        if report.is_crowded
+            && let Some(counter) = report.repeats.take()
+        {
+            let place = report.fingerprint_of_place(project, service);
+            let lost = self.windows.add_place(place, report.without_details(), counter, now);
+            self.counters.dropped(DropReason::TooManyIssues, lost);
+        }
+        let own = report.facts().fingerprint(project, service);
+        let (fingerprint, subject) = if self.windows.is_open(&own) || self.novelty.admit(&report.place(), &own, now) {
+            (own, Subject::Error)
+        } else {
+            (report.fingerprint_of_place(project, service), Subject::Place)
+        };
         let is_open = self.windows.is_open(&fingerprint);
         let verdict = if is_open { Verdict::Suppress } else { self.dedup.admit(&fingerprint) };
-        match self.windows.add(fingerprint, event, verdict, Instant::now()) {
-            Ok(()) if verdict == Verdict::Suppress => self.counters.suppressed(1),
-            Ok(()) => (),
-            Err(_) => self.counters.dropped(DropReason::TooManyIssues, 1),
+        let mut errors = 1;
+        if subject == Subject::Place
+            && let Some(counter) = report.repeats.take()
+        {
+            // Its counter is worth more to an error that may come back.
+            errors += self.windows.repeats.disarm(counter);
+        }
+        match self.windows.add(fingerprint, subject, report, errors, verdict, now) {
+            Ok(used) => {
+                self.counters.suppressed(errors - u64::from(verdict == Verdict::Admit));
+                used.into_iter().for_each(|report| self.queue.recycle(report));
+                if !is_open && self.outbox.is_down() {
+                    self.say_unsent(fingerprint);
+                }
+            }
+            Err(report) => {
+                let counted = report.repeats.map_or(0, |counter| self.windows.repeats.disarm(counter));
+                self.counters.dropped(DropReason::TooManyIssues, errors + counted);
+                self.queue.recycle(report);
+            }
         }
     }
 
@@ -110,10 +188,16 @@ impl Worker {
         loop {
             // A turn at a time: callers that go on logging must not keep us from the deadline.
             self.absorb();
+            self.collect();
+            if request.is_last {
+                self.counters.suppressed(self.windows.disarm());
+            }
             // One generation of events at a time: flushing again and again while nothing can be sent must not pile them up.
-            if self.outbox.backlog.is_empty() || request.is_last {
-                for event in self.windows.take_all() {
-                    self.outbox.add(event, &self.counters);
+            if self.outbox.has_no_backlog() || request.is_last {
+                for fingerprint in self.windows.pending() {
+                    if let Some(due) = self.windows.take(fingerprint) {
+                        send(&mut self.editor, &due, &mut self.outbox, &self.counters);
+                    }
                 }
             }
             // The pause after a failure does not count now: this may be the last chance.
@@ -121,159 +205,43 @@ impl Worker {
             self.outbox.submit(Instant::now());
             let left = request.deadline.saturating_duration_since(Instant::now());
             self.outbox.settle(left.min(IDLE.1), &self.counters);
-            if self.outbox.is_empty() && self.queue.is_empty() && self.windows.is_told() {
+            if self.outbox.is_empty() && self.queue.len() == 0 && self.windows.is_told() {
                 return true;
             }
             if left.is_zero() {
                 return false;
             }
             if self.outbox.is_paused(Instant::now()) {
-                std::thread::sleep(left.min(IDLE.1 * 4));
+                thread::sleep(left.min(IDLE.1 * 4));
             }
         }
     }
 
     /// The deadline has passed: what still waits is lost, and that is said.
     fn give_up(&mut self) {
-        let lost = self.counters.snapshot().waiting;
+        let lost = self.counters.snapshot(&self.queue).waiting();
         self.counters.dropped(DropReason::Shutdown, lost);
-        say(&format!("{lost} errors could not be sent to {} before the exit", self.outbox.publisher.destination()));
-        for envelope in self.outbox.backlog.iter().take(10) {
-            say(&format!("not sent ({} times): {}", envelope.occurrences, envelope.title.escape_debug()));
+        self.outbox.give_up(lost);
+        for fingerprint in self.windows.pending() {
+            self.say_unsent(fingerprint);
+        }
+    }
+
+    /// Writes an error that cannot be sent to stderr, where container logs pick it up.
+    fn say_unsent(&mut self, fingerprint: Fingerprint) {
+        if let Some(due) = self.windows.peek(fingerprint)
+            && let Some(event) = self.editor.event(&due)
+            && let Ok(payload) = event.to_json()
+        {
+            self.outbox.say_unsent(event.event_id, &payload);
         }
     }
 }
 
-/// Events on their way: handed to the publisher, or waiting for it.
-pub(crate) struct Outbox {
-    publisher: Box<dyn Publisher>,
-    in_flight: usize,
-    /// To be sent before anything new, oldest first.
-    backlog: VecDeque<Envelope>,
-    /// Set while the publisher is down: when to try again, and how long to wait after that.
-    pause: Option<(Instant, Duration)>,
-    is_down: bool,
-    /// The drops that events have told the server about.
-    told: Dropped,
-}
-
-impl Outbox {
-    pub(crate) fn new(publisher: Box<dyn Publisher>) -> Self {
-        Self {
-            publisher,
-            in_flight: 0,
-            backlog: VecDeque::new(),
-            pause: None,
-            is_down: false,
-            told: Dropped::default(),
-        }
+/// Makes the event and puts it into the outbox.
+fn send(editor: &mut Editor, due: &Due<'_>, outbox: &mut Outbox, counters: &Counters) {
+    match editor.event(due) {
+        Some(event) => outbox.add(event, counters),
+        None => counters.dropped(DropReason::Filtered, due.occurrences),
     }
-
-    fn has_room(&self, now: Instant) -> bool {
-        self.backlog.is_empty() && self.in_flight < MAX_IN_FLIGHT && !self.is_paused(now)
-    }
-
-    fn is_empty(&self) -> bool {
-        self.backlog.is_empty() && self.in_flight == 0
-    }
-
-    fn is_paused(&self, now: Instant) -> bool {
-        self.pause.is_some_and(|(until, _)| now < until)
-    }
-
-    fn end_pause(&mut self) {
-        if let Some((until, _)) = &mut self.pause {
-            *until = Instant::now();
-        }
-    }
-
-    /// Makes an event ready to be sent; it tells the server what was lost since the previous one.
-    fn add(&mut self, mut event: IssueEvent, counters: &Counters) {
-        let lost = counters.lost();
-        event.dropped_before = lost
-            .by_reason()
-            .into_iter()
-            .zip(self.told.by_reason())
-            .filter(|((_, now), (_, before))| now > before)
-            .map(|((reason, now), (_, before))| (reason.to_owned(), now - before))
-            .collect();
-        self.told = lost;
-        let occurrences = event.occurrences;
-        match Envelope::of(&mut event, MAX_EVENT_BYTES) {
-            Some(envelope) => self.backlog.push_back(envelope),
-            None => counters.dropped(DropReason::Rejected, occurrences),
-        }
-    }
-
-    fn submit(&mut self, now: Instant) {
-        if self.is_paused(now) {
-            return;
-        }
-        while self.in_flight < MAX_IN_FLIGHT {
-            let Some(envelope) = self.backlog.pop_front() else { return };
-            match self.publisher.submit(envelope) {
-                Ok(()) => self.in_flight += 1,
-                Err(envelope) => return self.backlog.push_front(envelope),
-            }
-        }
-    }
-
-    fn settle(&mut self, budget: Duration, counters: &Counters) {
-        for Settlement { envelope, outcome } in self.publisher.settle(budget) {
-            self.in_flight = self.in_flight.saturating_sub(1);
-            match outcome {
-                Outcome::Delivered => {
-                    counters.delivered(envelope.occurrences);
-                    self.is_up();
-                }
-                Outcome::Rejected(reason) => {
-                    counters.dropped(DropReason::Rejected, envelope.occurrences);
-                    say(&format!(
-                        "refused by {}: {reason}: {}",
-                        self.publisher.destination(),
-                        envelope.title.escape_debug()
-                    ));
-                }
-                Outcome::Unavailable(reason) => {
-                    self.backlog.push_back(envelope);
-                    self.went_down(&reason);
-                }
-            }
-        }
-    }
-
-    fn is_up(&mut self) {
-        self.pause = None;
-        if std::mem::take(&mut self.is_down) {
-            say(&format!("{} is back; what was kept is being sent", self.publisher.destination()));
-        }
-    }
-
-    fn went_down(&mut self, reason: &str) {
-        let now = Instant::now();
-        if self.is_paused(now) {
-            return;
-        }
-        let delay = self.pause.map_or(BACKOFF.0, |(_, next)| next);
-        self.pause = Some((now + jittered(delay), (delay * 2).min(BACKOFF.1)));
-        if !std::mem::replace(&mut self.is_down, true) {
-            let destination = self.publisher.destination();
-            say(&format!("{destination} is unreachable ({reason}); errors are counted and kept until it is back"));
-        }
-    }
-}
-
-/// `delay` and up to a quarter more, so that the instances of a service do not return in step.
-fn jittered(delay: Duration) -> Duration {
-    let random = u32::from(uuid::Uuid::now_v7().as_bytes()[15]);
-    delay + delay * random / 1_024
-}
-
-/// Tells the operator by the one way that always works. Changes of state only, never per error.
-#[expect(
-    clippy::print_stderr,
-    reason = "container logs are where operators look when the road to the server is broken"
-)]
-fn say(text: &str) {
-    eprintln!("tracing-issues: {text}");
 }

@@ -51,7 +51,7 @@ impl HttpPublisher {
             authorization: api_key.map(|key| format!("Bearer {key}")),
         };
         thread::Builder::new().name("tracing-issues-http".to_owned()).spawn(move || {
-            crate::layer::mark_worker_thread();
+            crate::capture::mark_worker_thread();
             while let Some(batch) = next_batch(&queue) {
                 for settlement in sender.post(batch) {
                     if settle.send(settlement).is_err() {

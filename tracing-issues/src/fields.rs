@@ -1,0 +1,506 @@
+//! The recorded fields of one event or span: a list of entries over one text buffer. Both buffers are used again and again,
+//! so that recording allocates nothing once they have grown. Foreign formatting runs here, within bounds.
+//! It gives no field a meaning: that is [`report`](crate::report)'s.
+
+use std::{
+    error::Error,
+    fmt::{self, Write as _},
+    panic::{AssertUnwindSafe, catch_unwind},
+};
+
+use tracing::field::{Field, Visit};
+
+use crate::{
+    error_text::{TypeName, type_name_of},
+    error_types::ErrorTypes,
+    event::Severity,
+};
+
+/// The most bytes kept of one value; the rest is never even formatted.
+const MAX_VALUE_BYTES: usize = 8 * 1024;
+/// The most bytes kept of an error that is recorded as text: it can bring its whole chain and a backtrace.
+const MAX_ERROR_TEXT_BYTES: usize = 32 * 1024;
+/// The most bytes kept of one event or span.
+pub(crate) const MAX_TEXT_BYTES: usize = 64 * 1024;
+/// The most fields kept of one event or span.
+const MAX_FIELDS: usize = 64;
+/// The most links kept of one error chain.
+const MAX_CHAIN: usize = 32;
+/// Buffers that have grown beyond this are given back when they are cleared.
+const KEPT_BYTES: usize = 4 * 1024;
+
+/// Fields in the order in which they were recorded, each name once.
+#[derive(Debug, Default)]
+pub(crate) struct Fields {
+    text: String,
+    entries: Vec<Entry>,
+    links: Vec<Link>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Entry {
+    name: &'static str,
+    value: Stored,
+}
+
+/// A piece of `text`.
+#[derive(Debug, Clone, Copy, Default)]
+struct Piece {
+    start: u32,
+    end: u32,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Stored {
+    Text(Piece),
+    Formatted(Piece),
+    I64(i64),
+    U64(u64),
+    F64(f64),
+    Bool(bool),
+    /// The links from `first` on.
+    Error {
+        first: u32,
+        count: u32,
+    },
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Link {
+    kind: Piece,
+    message: Piece,
+    severity: Option<Severity>,
+}
+
+/// A recorded value.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Value<'a> {
+    /// A string.
+    Text(&'a str),
+    /// What `Debug` or `Display` wrote.
+    Formatted(&'a str),
+    I64(i64),
+    U64(u64),
+    F64(f64),
+    Bool(bool),
+    /// An error with its chain of sources.
+    Error(Chain<'a>),
+}
+
+/// An error and its sources, outermost first; never empty.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Chain<'a> {
+    fields: &'a Fields,
+    links: &'a [Link],
+}
+
+/// One error of a chain.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct ChainLink<'a> {
+    /// Its type, as far as it can be known; empty otherwise.
+    pub(crate) kind: &'a str,
+    /// What `Display` says.
+    pub(crate) message: &'a str,
+    /// What the service says about errors of this type.
+    pub(crate) severity: Option<Severity>,
+}
+
+impl<'a> Chain<'a> {
+    pub(crate) fn links(self) -> impl DoubleEndedIterator<Item = ChainLink<'a>> + ExactSizeIterator {
+        self.links.iter().map(move |link| ChainLink {
+            kind: self.fields.piece(link.kind),
+            message: self.fields.piece(link.message),
+            severity: link.severity,
+        })
+    }
+
+    /// What the outermost error says.
+    pub(crate) fn message(self) -> &'a str {
+        self.links.first().map_or("", |link| self.fields.piece(link.message))
+    }
+}
+
+impl<'a> Value<'a> {
+    /// The text of a value that is one.
+    pub(crate) fn as_text(self) -> Option<&'a str> {
+        match self {
+            Self::Text(text) | Self::Formatted(text) => Some(text),
+            Self::Error(chain) => Some(chain.message()),
+            Self::I64(_) | Self::U64(_) | Self::F64(_) | Self::Bool(_) => None,
+        }
+    }
+}
+
+impl fmt::Display for Value<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Text(text) | Self::Formatted(text) => f.write_str(text),
+            Self::I64(number) => number.fmt(f),
+            Self::U64(number) => number.fmt(f),
+            Self::F64(number) => number.fmt(f),
+            Self::Bool(is) => is.fmt(f),
+            Self::Error(chain) => f.write_str(chain.message()),
+        }
+    }
+}
+
+impl Fields {
+    /// How many there are.
+    pub(crate) fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// The bytes that they occupy, about.
+    pub(crate) fn weight(&self) -> usize {
+        self.text.capacity() + size_of::<Entry>() * self.entries.capacity() + size_of::<Link>() * self.links.capacity()
+    }
+
+    /// Forgets everything; keeps the buffers unless they are large.
+    pub(crate) fn clear(&mut self) {
+        if self.weight() > KEPT_BYTES {
+            *self = Self::default();
+        }
+        self.text.clear();
+        self.entries.clear();
+        self.links.clear();
+    }
+
+    /// Keeps only the first entries.
+    pub(crate) fn truncate(&mut self, entries: usize) {
+        self.entries.truncate(entries);
+        self.compact();
+    }
+
+    /// The entry at `index`, in the order of recording.
+    pub(crate) fn at(&self, index: usize) -> Option<(&'static str, Value<'_>)> {
+        self.entries.get(index).map(|entry| (entry.name, self.value(entry.value)))
+    }
+
+    /// The place and name of each entry, and whether it is an error with its chain.
+    pub(crate) fn names(&self) -> impl Iterator<Item = (usize, &'static str, bool)> {
+        let is_chain = |entry: &Entry| matches!(entry.value, Stored::Error { .. });
+        self.entries.iter().enumerate().map(move |(index, entry)| (index, entry.name, is_chain(entry)))
+    }
+
+    /// Every entry, in the order of recording.
+    pub(crate) fn iter(&self) -> impl DoubleEndedIterator<Item = (&'static str, Value<'_>)> {
+        self.entries.iter().map(|entry| (entry.name, self.value(entry.value)))
+    }
+
+    /// Takes over what was recorded later: its values replace those of the same name.
+    pub(crate) fn merge(&mut self, later: &Self) {
+        for entry in &later.entries {
+            if self.text.len() + later.text.len() > MAX_TEXT_BYTES {
+                self.compact();
+            }
+            let value = self.adopt(later, entry.value);
+            self.set(entry.name, value);
+        }
+    }
+
+    /// Appends the entries of `other` behind the own ones, same names or not. Tells where they are.
+    pub(crate) fn append(&mut self, other: &Self) -> std::ops::Range<usize> {
+        let start = self.entries.len();
+        if self.text.len() + other.text.len() <= MAX_TEXT_BYTES {
+            for entry in &other.entries {
+                let value = self.adopt(other, entry.value);
+                self.entries.push(Entry { name: entry.name, value });
+            }
+        }
+        start..self.entries.len()
+    }
+
+    /// Records whatever `values` offers: an event's, a span's, or later values of a span.
+    pub(crate) fn record(&mut self, error_types: &ErrorTypes, values: impl FnOnce(&mut dyn Visit)) {
+        values(&mut Recorder { fields: self, error_types });
+    }
+
+    /// Records one text.
+    pub(crate) fn record_text(&mut self, name: &'static str, args: fmt::Arguments<'_>) {
+        let piece = self.format(MAX_VALUE_BYTES, args);
+        self.set(name, Stored::Formatted(piece));
+    }
+
+    /// Records one number.
+    pub(crate) fn record_number(&mut self, name: &'static str, number: u64) {
+        self.set(name, Stored::U64(number));
+    }
+
+    fn value(&self, stored: Stored) -> Value<'_> {
+        match stored {
+            Stored::Text(piece) => Value::Text(self.piece(piece)),
+            Stored::Formatted(piece) => Value::Formatted(self.piece(piece)),
+            Stored::I64(number) => Value::I64(number),
+            Stored::U64(number) => Value::U64(number),
+            Stored::F64(number) => Value::F64(number),
+            Stored::Bool(is) => Value::Bool(is),
+            Stored::Error { first, count } => {
+                let links = self.links.get(first as usize..(first + count) as usize).unwrap_or_default();
+                Value::Error(Chain { fields: self, links })
+            }
+        }
+    }
+
+    fn piece(&self, piece: Piece) -> &str {
+        self.text.get(piece.start as usize..piece.end as usize).unwrap_or_default()
+    }
+
+    fn set(&mut self, name: &'static str, value: Stored) {
+        if let Some(known) = self.entries.iter_mut().find(|entry| entry.name == name) {
+            known.value = value;
+        } else if self.entries.len() < MAX_FIELDS {
+            self.entries.push(Entry { name, value });
+        }
+    }
+
+    /// Copies what a value of `other` refers to.
+    fn adopt(&mut self, other: &Self, value: Stored) -> Stored {
+        match value {
+            Stored::Text(piece) => Stored::Text(self.push(other.piece(piece))),
+            Stored::Formatted(piece) => Stored::Formatted(self.push(other.piece(piece))),
+            Stored::Error { first, count } => {
+                let links = other.links.get(first as usize..(first + count) as usize).unwrap_or_default();
+                let first = self.links.len() as u32;
+                for link in links {
+                    let (kind, message) = (self.push(other.piece(link.kind)), self.push(other.piece(link.message)));
+                    self.links.push(Link { kind, message, ..*link });
+                }
+                Stored::Error { first, count }
+            }
+            Stored::I64(_) | Stored::U64(_) | Stored::F64(_) | Stored::Bool(_) => value,
+        }
+    }
+
+    fn push(&mut self, text: &str) -> Piece {
+        let start = self.text.len() as u32;
+        self.text.push_str(text);
+        Piece { start, end: self.text.len() as u32 }
+    }
+
+    /// Drops the text of values that were replaced.
+    fn compact(&mut self) {
+        let old = std::mem::take(self);
+        for entry in &old.entries {
+            let value = self.adopt(&old, entry.value);
+            self.entries.push(Entry { name: entry.name, value });
+        }
+    }
+
+    /// Formats foreign code within `max` bytes. A formatter that goes on after that is refused, one that panics is noted.
+    fn format(&mut self, max: usize, args: fmt::Arguments<'_>) -> Piece {
+        let start = self.text.len();
+        let limit = (start + max).min(MAX_TEXT_BYTES);
+        let mut text = Bounded { text: &mut self.text, limit, is_cut: false };
+        let outcome = catch_unwind(AssertUnwindSafe(|| text.write_fmt(args)));
+        let is_cut = text.is_cut;
+        if outcome.is_err() {
+            self.text.push_str("<its formatting panicked>");
+        } else if is_cut {
+            self.text.push('…');
+        }
+        Piece { start: start as u32, end: self.text.len() as u32 }
+    }
+}
+
+/// Writes up to `limit`, and refuses what comes then.
+struct Bounded<'a> {
+    text: &'a mut String,
+    limit: usize,
+    is_cut: bool,
+}
+
+impl fmt::Write for Bounded<'_> {
+    fn write_str(&mut self, piece: &str) -> fmt::Result {
+        let room = self.limit.saturating_sub(self.text.len());
+        if piece.len() <= room && !self.is_cut {
+            self.text.push_str(piece);
+            return Ok(());
+        }
+        if !self.is_cut {
+            self.text.push_str(&piece[..piece.floor_char_boundary(room)]);
+            self.is_cut = true;
+        }
+        Err(fmt::Error)
+    }
+}
+
+/// Fields that are taken as the error when they come as text; as `&dyn Error`, a field of any name is.
+pub(crate) fn names_an_error(name: &str) -> bool {
+    matches!(name, "error" | "err" | "e")
+}
+
+struct Recorder<'a> {
+    fields: &'a mut Fields,
+    error_types: &'a ErrorTypes,
+}
+
+impl Recorder<'_> {
+    fn set(&mut self, field: &Field, value: Stored) {
+        let name = field.name();
+        self.fields.set(name.strip_prefix("r#").unwrap_or(name), value);
+    }
+
+    fn link(&mut self, error: &(dyn Error + 'static)) -> Link {
+        let class = self.error_types.of(error);
+        let kind = match class {
+            Some(class) => self.fields.push(class.name()),
+            None => self.type_name(error),
+        };
+        let message = self.fields.format(MAX_VALUE_BYTES, format_args!("{error}"));
+        Link { kind, message, severity: class.and_then(|class| class.severity) }
+    }
+
+    /// The type of an error behind `dyn Error`: the concrete one where it is known, else the first word of its `Debug`.
+    fn type_name(&mut self, error: &(dyn Error + 'static)) -> Piece {
+        if let Some(io) = error.downcast_ref::<std::io::Error>() {
+            return self.fields.format(MAX_VALUE_BYTES, format_args!("io::Error({:?})", io.kind()));
+        }
+        let mut name = TypeName::default();
+        let outcome = catch_unwind(AssertUnwindSafe(|| type_name_of(error, &mut name)));
+        if outcome.is_ok() { self.fields.push(name.as_str()) } else { Piece::default() }
+    }
+}
+
+impl Visit for Recorder<'_> {
+    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
+        let max = if names_an_error(field.name()) { MAX_ERROR_TEXT_BYTES } else { MAX_VALUE_BYTES };
+        let piece = self.fields.format(max, format_args!("{value:?}"));
+        self.set(field, Stored::Formatted(piece));
+    }
+
+    fn record_str(&mut self, field: &Field, value: &str) {
+        let max = if names_an_error(field.name()) { MAX_ERROR_TEXT_BYTES } else { MAX_VALUE_BYTES };
+        let piece = self.fields.format(max, format_args!("{value}"));
+        self.set(field, Stored::Text(piece));
+    }
+
+    fn record_error(&mut self, field: &Field, value: &(dyn Error + 'static)) {
+        let first = self.fields.links.len() as u32;
+        let mut next = Some(value);
+        let mut count = 0;
+        while let Some(error) = next.filter(|_| count < MAX_CHAIN as u32) {
+            let link = self.link(error);
+            self.fields.links.push(link);
+            count += 1;
+            next = error.source();
+        }
+        self.set(field, Stored::Error { first, count });
+    }
+
+    fn record_i64(&mut self, field: &Field, value: i64) {
+        self.set(field, Stored::I64(value));
+    }
+
+    fn record_u64(&mut self, field: &Field, value: u64) {
+        self.set(field, Stored::U64(value));
+    }
+
+    fn record_f64(&mut self, field: &Field, value: f64) {
+        self.set(field, Stored::F64(value));
+    }
+
+    fn record_bool(&mut self, field: &Field, value: bool) {
+        self.set(field, Stored::Bool(value));
+    }
+
+    fn record_i128(&mut self, field: &Field, value: i128) {
+        let piece = self.fields.format(MAX_VALUE_BYTES, format_args!("{value}"));
+        self.set(field, Stored::Formatted(piece));
+    }
+
+    fn record_u128(&mut self, field: &Field, value: u128) {
+        let piece = self.fields.format(MAX_VALUE_BYTES, format_args!("{value}"));
+        self.set(field, Stored::Formatted(piece));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn formatted(max: usize, args: fmt::Arguments<'_>) -> String {
+        let mut fields = Fields::default();
+        let piece = fields.format(max, args);
+        fields.piece(piece).to_owned()
+    }
+
+    /// A `Debug` without an end, as a cyclic structure would print it.
+    struct Endless;
+    impl fmt::Display for Endless {
+        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            loop {
+                f.write_str("€€€")?;
+            }
+        }
+    }
+
+    #[test]
+    fn a_value_without_end_is_cut_at_a_character() {
+        assert_eq!(formatted(100, format_args!("{Endless}")), format!("{}…", "€".repeat(33)));
+    }
+
+    /// One that does not even look at what the writer answers.
+    struct Deaf;
+    impl fmt::Display for Deaf {
+        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            for _ in 0..1_000 {
+                let _ = f.write_str("abc");
+            }
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn a_formatter_that_ignores_the_refusal_writes_no_more() {
+        assert_eq!(formatted(7, format_args!("{Deaf}")), "abcabca…");
+    }
+
+    struct Panics;
+    impl fmt::Display for Panics {
+        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("half")?;
+            panic!("in Display")
+        }
+    }
+
+    #[test]
+    fn a_panic_while_formatting_stays_inside() {
+        assert_eq!(formatted(100, format_args!("{Panics}")), "half<its formatting panicked>");
+    }
+
+    fn texts(fields: &Fields) -> Vec<(&str, String)> {
+        fields.iter().map(|(name, value)| (name, value.to_string())).collect()
+    }
+
+    #[test]
+    fn what_is_recorded_later_replaces_and_never_grows_without_bound() {
+        let mut fields = Fields::default();
+        fields.record_text("a", format_args!("first"));
+        fields.record_number("n", 1);
+        for round in 0..10_000 {
+            let mut later = Fields::default();
+            later.record_text("a", format_args!("{round:0>100}"));
+            fields.merge(&later);
+        }
+        assert_eq!(texts(&fields), [("a", format!("{:0>100}", 9_999)), ("n", "1".to_owned())]);
+        assert!(fields.weight() <= 2 * MAX_TEXT_BYTES);
+    }
+
+    #[test]
+    fn appended_fields_keep_their_own_names() {
+        let (mut event, mut span) = (Fields::default(), Fields::default());
+        event.record_text("a", format_args!("event"));
+        span.record_text("a", format_args!("span"));
+        assert_eq!(event.append(&span), 1..2);
+        assert_eq!(texts(&event), [("a", "event".to_owned()), ("a", "span".to_owned())]);
+    }
+
+    #[test]
+    fn large_buffers_are_not_kept() {
+        let mut fields = Fields::default();
+        fields.record_text("a", format_args!("{}", "x".repeat(8_000)));
+        fields.clear();
+        assert!(fields.weight() <= KEPT_BYTES);
+        assert_eq!(fields.len(), 0);
+    }
+}

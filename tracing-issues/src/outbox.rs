@@ -1,0 +1,247 @@
+//! The outbox: events on their way, handed to the publisher or waiting for it. What is an event already keeps its id and its
+//! bytes, so that sending it twice changes nothing. It makes no events: the worker does.
+
+use std::{
+    collections::{HashSet, VecDeque},
+    time::{Duration, Instant},
+};
+
+use serde_json::{Map, Value};
+use uuid::Uuid;
+
+use crate::{
+    event::IssueEvent,
+    publish::{Envelope, Outcome, Publisher, Settlement},
+    stats::{Counters, DropReason, Dropped, Road},
+};
+
+/// Events handed to the publisher and not settled yet; beyond that, errors only count up in their windows.
+const MAX_IN_FLIGHT: usize = 256;
+/// The bytes of all events on their way, beyond which no more are made.
+const MAX_BYTES: usize = 4 * 1024 * 1024;
+/// The largest event on the wire; details are cut before anything is refused.
+const MAX_EVENT_BYTES: usize = 256 * 1024;
+/// The shortest and longest pause after the publisher failed; each is twice as long as the one before.
+const BACKOFF: (Duration, Duration) = (Duration::from_secs(2), Duration::from_secs(30));
+
+/// Errors that stderr names per outage: the rest is only counted.
+const MAX_UNSENT_LINES: usize = 1_000;
+
+/// Events on their way.
+pub(crate) struct Outbox {
+    publisher: Box<dyn Publisher>,
+    in_flight: usize,
+    /// Of everything that is in flight or in the backlog.
+    bytes: usize,
+    /// To be sent before anything new, oldest first.
+    backlog: VecDeque<Envelope>,
+    /// Set while the publisher is down: when to try again, and how long to wait after that.
+    pause: Option<(Instant, Duration)>,
+    is_down: bool,
+    /// The events that stderr was told of in this outage.
+    said: HashSet<Uuid>,
+    /// The drops that events have told the server about.
+    told: Dropped,
+}
+
+impl Outbox {
+    pub(crate) fn new(publisher: Box<dyn Publisher>) -> Self {
+        Self {
+            publisher,
+            in_flight: 0,
+            bytes: 0,
+            backlog: VecDeque::new(),
+            pause: None,
+            is_down: false,
+            said: HashSet::new(),
+            told: Dropped::default(),
+        }
+    }
+
+    /// Whether more events should be made now.
+    pub(crate) fn has_room(&self, now: Instant) -> bool {
+        self.backlog.is_empty() && self.in_flight < MAX_IN_FLIGHT && self.bytes < MAX_BYTES && !self.is_paused(now)
+    }
+
+    pub(crate) fn has_no_backlog(&self) -> bool {
+        self.backlog.is_empty()
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.backlog.is_empty() && self.in_flight == 0
+    }
+
+    pub(crate) fn is_down(&self) -> bool {
+        self.is_down
+    }
+
+    pub(crate) fn is_paused(&self, now: Instant) -> bool {
+        self.pause.is_some_and(|(until, _)| now < until)
+    }
+
+    pub(crate) fn end_pause(&mut self) {
+        if let Some((until, _)) = &mut self.pause {
+            *until = Instant::now();
+        }
+    }
+
+    /// Makes an event ready to be sent; it tells the server what was lost since the previous one.
+    pub(crate) fn add(&mut self, mut event: IssueEvent, counters: &Counters) {
+        let lost = counters.lost();
+        event.dropped_before = lost
+            .by_reason()
+            .into_iter()
+            .zip(self.told.by_reason())
+            .filter(|((_, now), (_, before))| now > before)
+            .map(|((reason, now), (_, before))| (reason.to_owned(), now - before))
+            .collect();
+        let occurrences = event.occurrences;
+        match Envelope::of(&mut event, MAX_EVENT_BYTES) {
+            Some(envelope) => {
+                self.told = lost;
+                self.bytes += envelope.payload.len();
+                self.backlog.push_back(envelope);
+            }
+            None => counters.dropped(DropReason::Rejected, occurrences),
+        }
+    }
+
+    /// Hands what waits to the publisher.
+    pub(crate) fn submit(&mut self, now: Instant) {
+        if self.is_paused(now) {
+            return;
+        }
+        while self.in_flight < MAX_IN_FLIGHT {
+            let Some(envelope) = self.backlog.pop_front() else { return };
+            match self.publisher.submit(envelope) {
+                Ok(()) => self.in_flight += 1,
+                Err(envelope) => return self.backlog.push_front(envelope),
+            }
+        }
+    }
+
+    /// Drives the publisher for at most `budget`, and sees to what became of the events.
+    pub(crate) fn settle(&mut self, budget: Duration, counters: &Counters) {
+        for Settlement { envelope, outcome } in self.publisher.settle(budget) {
+            self.in_flight = self.in_flight.saturating_sub(1);
+            match outcome {
+                Outcome::Delivered => {
+                    self.bytes = self.bytes.saturating_sub(envelope.payload.len());
+                    counters.delivered(envelope.occurrences);
+                    self.is_up(counters);
+                }
+                Outcome::Rejected(reason) => {
+                    self.bytes = self.bytes.saturating_sub(envelope.payload.len());
+                    counters.dropped(DropReason::Rejected, envelope.occurrences);
+                    let destination = self.publisher.destination();
+                    say(&format!("refused by {destination}: {reason}: {}", envelope.title.escape_debug()));
+                }
+                Outcome::Unavailable(reason) => {
+                    self.went_down(&reason, counters);
+                    self.say_unsent(envelope.event_id, &envelope.payload);
+                    self.backlog.push_back(envelope);
+                }
+            }
+        }
+    }
+
+    /// Writes an event that cannot be sent to stderr, once per outage, where container logs pick it up.
+    pub(crate) fn say_unsent(&mut self, id: Uuid, payload: &[u8]) {
+        if self.said.len() < MAX_UNSENT_LINES && self.said.insert(id) {
+            say_line(&unsent_line(payload));
+        }
+    }
+
+    /// The process ends, and this much is lost.
+    pub(crate) fn give_up(&mut self, lost: u64) {
+        say(&format!("{lost} errors could not be sent to {} before the exit", self.publisher.destination()));
+        for envelope in std::mem::take(&mut self.backlog) {
+            self.say_unsent(envelope.event_id, &envelope.payload);
+        }
+    }
+
+    fn is_up(&mut self, counters: &Counters) {
+        self.pause = None;
+        self.said.clear();
+        counters.road_is(Road::Connected);
+        if std::mem::take(&mut self.is_down) {
+            say(&format!("{} is back; what was kept is being sent", self.publisher.destination()));
+        }
+    }
+
+    fn went_down(&mut self, reason: &str, counters: &Counters) {
+        let now = Instant::now();
+        if self.is_paused(now) {
+            return;
+        }
+        let delay = self.pause.map_or(BACKOFF.0, |(_, next)| next);
+        self.pause = Some((now + jittered(delay), (delay * 2).min(BACKOFF.1)));
+        counters.road_is(Road::Down);
+        if !std::mem::replace(&mut self.is_down, true) {
+            let destination = self.publisher.destination();
+            say(&format!("{destination} is unreachable ({reason}); errors are counted and kept until it is back"));
+        }
+    }
+}
+
+/// `delay` and up to a quarter more, so that the instances of a service do not return in step.
+fn jittered(delay: Duration) -> Duration {
+    let random = u32::from(Uuid::now_v7().as_bytes()[15]);
+    delay + delay * random / 1_024
+}
+
+/// An event in the form that collectors of container logs understand: one line of JSON, with what is needed to find the error.
+fn unsent_line(payload: &[u8]) -> String {
+    const FIELDS: [&str; 8] =
+        ["service", "component", "severity", "occurrences", "first_at", "location", "error", "fingerprint"];
+    let mut event = match serde_json::from_slice(payload) {
+        Ok(Value::Object(event)) => event,
+        _ => Map::new(),
+    };
+    let mut line = Map::new();
+    line.insert("timestamp".to_owned(), event.remove("last_at").unwrap_or_default());
+    line.insert("level".to_owned(), "ERROR".into());
+    line.insert("target".to_owned(), "tracing_issues".into());
+    let title = event.remove("title").unwrap_or_default();
+    line.insert("message".to_owned(), format!("not sent: {}", title.as_str().unwrap_or_default()).into());
+    line.extend(FIELDS.iter().filter_map(|name| Some(((*name).to_owned(), event.remove(*name)?))));
+    Value::Object(line).to_string()
+}
+
+/// Tells the operator by the one way that always works. Changes of state, never per error.
+pub(crate) fn say(text: &str) {
+    say_line(&format!("tracing-issues: {text}"));
+}
+
+#[expect(
+    clippy::print_stderr,
+    reason = "container logs are where operators look when the road to the server is broken"
+)]
+fn say_line(line: &str) {
+    eprintln!("{line}");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_unsent_event_is_one_line_that_tells_the_problem() {
+        let at = "2026-01-04T23:30:50Z".parse().unwrap();
+        let event = IssueEvent { service: "newsfeed".to_owned(), ..IssueEvent::new("a\nb", at) };
+        let line = unsent_line(&event.to_json().unwrap());
+        assert!(!line.contains('\n'));
+        let line: Value = serde_json::from_str(&line).unwrap();
+        assert_eq!((&line["message"], &line["level"]), (&"not sent: a\nb".into(), &"ERROR".into()));
+        assert_eq!((&line["service"], &line["occurrences"]), (&"newsfeed".into(), &1.into()));
+        assert_eq!(line["timestamp"], "2026-01-04T23:30:50Z");
+    }
+
+    #[test]
+    fn pauses_grow_and_are_never_in_step() {
+        for _ in 0..100 {
+            let pause = jittered(Duration::from_secs(8));
+            assert!(pause >= Duration::from_secs(8) && pause <= Duration::from_secs(10));
+        }
+    }
+}

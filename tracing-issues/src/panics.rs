@@ -1,0 +1,79 @@
+//! The panic hook: a panic becomes an issue like an error, with the spans that its thread is in. It is installed once per
+//! process, in front of the hook that was there, which goes on working.
+//! It runs no foreign code but that hook, holds no lock meanwhile, and reports only for the layer that was built last.
+
+use std::{
+    backtrace::Backtrace,
+    env,
+    panic::{self, PanicHookInfo},
+    sync::{Arc, Mutex, Once, PoisonError, Weak},
+    thread,
+    time::{Duration, Instant},
+};
+
+use tracing_subscriber::Registry;
+
+use crate::{capture::Capture, fields::Fields};
+
+/// Who reports panics; nobody once its guard is gone.
+static REPORTER: Mutex<Option<Reporter>> = Mutex::new(None);
+static INSTALLED: Once = Once::new();
+
+#[derive(Clone)]
+struct Reporter {
+    capture: Weak<Capture>,
+    flush_timeout: Duration,
+}
+
+/// Reports panics to `capture` from now on. A panic that ends the process waits at most `flush_timeout` until it is sent.
+pub(crate) fn report_to(capture: &Arc<Capture>, flush_timeout: Duration) {
+    *REPORTER.lock().unwrap_or_else(PoisonError::into_inner) =
+        Some(Reporter { capture: Arc::downgrade(capture), flush_timeout });
+    INSTALLED.call_once(|| {
+        let previous = panic::take_hook();
+        panic::set_hook(Box::new(move |info| {
+            // First, because the previous one may end the process.
+            report(info);
+            previous(info);
+        }));
+    });
+}
+
+fn report(info: &PanicHookInfo<'_>) {
+    // `try_lock`: a thread that panics while it is held is one that builds a layer.
+    let reporter = REPORTER.try_lock().ok().and_then(|reporter| reporter.clone());
+    let Some((capture, flush_timeout)) =
+        reporter.and_then(|reporter| Some((reporter.capture.upgrade()?, reporter.flush_timeout)))
+    else {
+        return;
+    };
+    let message = info.payload_as_str().unwrap_or("a panic whose payload is no text");
+    let record = |fields: &mut Fields| {
+        fields.record_text("message", format_args!("{message}"));
+        if let Some(location) = info.location() {
+            fields.record_text("panic.file", format_args!("{}", location.file()));
+            fields.record_number("panic.line", location.line().into());
+        }
+    };
+    let was_taken = tracing::dispatcher::get_default(|dispatch| {
+        capture.panic(record, dispatch.downcast_ref::<Registry>(), take_backtrace)
+    });
+    if was_taken && ends_the_process(message) {
+        capture.control.flush(Instant::now() + flush_timeout, false);
+    }
+}
+
+/// The frames only: their names are looked up on the worker. `RUST_BACKTRACE=0` switches it off.
+fn take_backtrace() -> Option<Backtrace> {
+    let is_off = |name| env::var(name).is_ok_and(|value| value == "0");
+    if is_off("RUST_LIB_BACKTRACE") || is_off("RUST_BACKTRACE") { None } else { Some(Backtrace::force_capture()) }
+}
+
+/// Whether nobody will drop the guard in time: the process aborts, or `main` ends without it.
+fn ends_the_process(message: &str) -> bool {
+    const NO_UNWIND: [&str; 3] =
+        ["panic in a function that cannot unwind", "panic in a destructor", "unsafe precondition"];
+    cfg!(panic = "abort")
+        || NO_UNWIND.iter().any(|start| message.starts_with(start))
+        || thread::current().name() == Some("main")
+}

@@ -1,0 +1,137 @@
+//! The fields of live spans, in slots that are used again: a span costs no allocation once its slot has grown.
+//! A slot is found by the low bits of the span's id, and the id is compared whole. Where all neighbours are taken, the
+//! fields go into the span's extensions, which is slower and has no limit.
+//! It reads no span's data from the registry: scopes are walked in [`capture`](crate::capture).
+
+use std::sync::{
+    Mutex, MutexGuard, PoisonError,
+    atomic::{
+        AtomicBool, AtomicU64,
+        Ordering::{AcqRel, Acquire, Relaxed, Release},
+    },
+};
+
+use tracing::span::Id;
+use tracing_subscriber::registry::{LookupSpan, SpanRef};
+
+use crate::fields::Fields;
+
+/// Slots in all; live spans beyond that are kept the slower way.
+const SLOTS: usize = 4_096;
+/// How far from its place a span may be.
+const NEIGHBOURS: usize = 4;
+/// No span's id.
+const FREE: u64 = 0;
+
+/// The fields of live spans.
+pub(crate) struct LiveSpans {
+    slots: Box<[Slot]>,
+    has_components: AtomicBool,
+}
+
+#[derive(Default)]
+struct Slot {
+    id: AtomicU64,
+    fields: Mutex<Fields>,
+}
+
+/// Fields for which no slot was free.
+struct Spilled(Fields);
+
+impl LiveSpans {
+    pub(crate) fn new() -> Self {
+        Self { slots: (0..SLOTS).map(|_| Slot::default()).collect(), has_components: AtomicBool::new(false) }
+    }
+
+    /// Whether a span has ever named a component: only then do spans decide which issue an error is.
+    pub(crate) fn has_components(&self) -> bool {
+        self.has_components.load(Relaxed)
+    }
+
+    /// Notes that spans can name components.
+    pub(crate) fn expect_components(&self) {
+        // Read first: this is asked for each span, and the answer changes once.
+        if !self.has_components() {
+            self.has_components.store(true, Relaxed);
+        }
+    }
+
+    /// Stores the fields of a new span. `fields` is left with some other buffers to write into.
+    pub(crate) fn insert<'a, R: LookupSpan<'a> + 'a>(
+        &self,
+        id: &Id,
+        fields: &mut Fields,
+        span: impl FnOnce() -> Option<SpanRef<'a, R>>,
+    ) {
+        let number = id.into_u64();
+        for slot in self.places(number) {
+            if slot.id.load(Relaxed) == FREE && slot.id.compare_exchange(FREE, number, AcqRel, Relaxed).is_ok() {
+                std::mem::swap(&mut *slot.lock(), fields);
+                return;
+            }
+        }
+        if let Some(span) = span() {
+            span.extensions_mut().replace(Spilled(std::mem::take(fields)));
+        }
+    }
+
+    /// Takes over what was recorded later.
+    pub(crate) fn merge<'a, R: LookupSpan<'a> + 'a>(
+        &self,
+        id: &Id,
+        later: &mut Fields,
+        span: impl FnOnce() -> Option<SpanRef<'a, R>>,
+    ) {
+        if let Some(slot) = self.slot_of(id.into_u64()) {
+            return slot.lock().merge(later);
+        }
+        let Some(found) = span() else { return };
+        let mut extensions = found.extensions_mut();
+        if let Some(Spilled(fields)) = extensions.get_mut() {
+            return fields.merge(later);
+        }
+        drop(extensions);
+        self.insert(id, later, || Some(found));
+    }
+
+    /// Shows the fields of a live span to `read`, if it has any. No foreign code may run inside.
+    pub(crate) fn read<'a, R: LookupSpan<'a> + 'a>(&self, span: &SpanRef<'a, R>, read: impl FnOnce(&Fields)) {
+        if let Some(slot) = self.slot_of(span.id().into_u64()) {
+            return read(&slot.lock());
+        }
+        if let Some(Spilled(fields)) = span.extensions().get() {
+            read(fields);
+        }
+    }
+
+    /// Forgets a span that was closed.
+    pub(crate) fn remove(&self, id: &Id) {
+        if let Some(slot) = self.slot_of(id.into_u64()) {
+            slot.lock().clear();
+            slot.id.store(FREE, Release);
+        }
+    }
+
+    fn slot_of(&self, id: u64) -> Option<&Slot> {
+        self.places(id).find(|slot| slot.id.load(Acquire) == id)
+    }
+
+    /// Where the fields of a span can be. The low bits of an id are its place in the registry, used again at once; those
+    /// from bit 38 on the thread's, as `sharded_slab` packs them. Only speed depends on it.
+    fn places(&self, id: u64) -> impl Iterator<Item = &Slot> {
+        let first = (id ^ (id >> 38).wrapping_mul(0x9e5)) as usize;
+        (0..NEIGHBOURS).map(move |step| &self.slots[(first + step) % SLOTS])
+    }
+}
+
+impl Slot {
+    fn lock(&self) -> MutexGuard<'_, Fields> {
+        self.fields.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl std::fmt::Debug for LiveSpans {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("LiveSpans").finish_non_exhaustive()
+    }
+}

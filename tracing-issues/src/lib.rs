@@ -65,6 +65,8 @@ mod report;
 mod spans;
 #[doc(hidden)]
 pub mod spool;
+#[doc(hidden)]
+pub mod redact;
 mod stats;
 pub mod testing;
 mod trace;

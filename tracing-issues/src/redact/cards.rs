@@ -26,7 +26,10 @@ pub(super) fn number(bytes: Bytes<'_>, at: usize) -> Option<Range<usize>> {
             *digits.get_mut(count)? = byte - b'0';
             *groups.get_mut(group)? += 1;
             count += 1;
-        } else if matches!(byte, b' ' | b'-') && separator.is_none_or(|known| known == byte) && is_digit(bytes.at(end + 1)) {
+        } else if matches!(byte, b' ' | b'-')
+            && separator.is_none_or(|known| known == byte)
+            && is_digit(bytes.at(end + 1))
+        {
             // A number that follows is not a group of this one.
             if is_whole(digits.get(..count)?, groups.get(..=group)?) {
                 break;
@@ -38,7 +41,8 @@ pub(super) fn number(bytes: Bytes<'_>, at: usize) -> Option<Range<usize>> {
         }
         end += 1;
     }
-    let is_bounded = !is_alnum(bytes.at(end)) && bytes.at(end) != b'_' && !(bytes.at(end) == b'.' && is_digit(bytes.at(end + 1)));
+    let is_bounded =
+        !is_alnum(bytes.at(end)) && bytes.at(end) != b'_' && !(bytes.at(end) == b'.' && is_digit(bytes.at(end + 1)));
     (is_bounded && is_whole(digits.get(..count)?, groups.get(..=group)?)).then_some(at..end)
 }
 

@@ -68,7 +68,9 @@ impl Keys {
         };
         // Most words end here: the first letter is compared before anything is searched.
         let first = bytes.at(at);
-        if let Some((prefix, _)) = PREFIXES.iter().filter(|(name, _)| name.as_bytes().first() == Some(&first)).find(prefix) {
+        if let Some((prefix, _)) =
+            PREFIXES.iter().filter(|(name, _)| name.as_bytes().first() == Some(&first)).find(prefix)
+        {
             self.has_aws_id |= prefix.ends_with("IA");
             return Some(at..tail_end(bytes, at, prefix)).filter(|key| is_key(bytes, key, prefix));
         }
@@ -81,8 +83,10 @@ impl Keys {
         let key = bytes.slice(at, end);
         // OpenAI's older keys, and Twilio's.
         let is_openai = key.starts_with(b"sk-") && key.len() >= 23 && changes(key) >= 4;
-        let is_twilio =
-            key.len() == 34 && key.starts_with(b"SK") && key.iter().skip(2).all(u8::is_ascii_hexdigit) && changes(key) >= 4;
+        let is_twilio = key.len() == 34
+            && key.starts_with(b"SK")
+            && key.iter().skip(2).all(u8::is_ascii_hexdigit)
+            && changes(key) >= 4;
         (is_openai || is_twilio).then_some(at..end)
     }
 
@@ -103,7 +107,8 @@ impl Keys {
         if bytes.slice(at, at + 11) != b"-----BEGIN " {
             return None;
         }
-        let label_end = bytes.skip_most(at + 11, 48, |byte| byte.is_ascii_uppercase() || is_digit(byte) || byte == b' ');
+        let label_end =
+            bytes.skip_most(at + 11, 48, |byte| byte.is_ascii_uppercase() || is_digit(byte) || byte == b' ');
         let start = bytes.skip_most(label_end, 5, |byte| byte == b'-');
         if start == label_end || !bytes.str(at, label_end).contains("PRIVATE KEY") {
             return None;
@@ -133,7 +138,9 @@ fn is_body_cut(bytes: Bytes<'_>, start: usize) -> bool {
 
 fn tail_end(bytes: Bytes<'_>, at: usize, prefix: &str) -> usize {
     let (has_dot, has_slash) = (prefix.contains('.'), prefix.contains('/'));
-    let is_tail = |byte: u8| is_alnum(byte) || matches!(byte, b'-' | b'_') || (byte == b'.' && has_dot) || (byte == b'/' && has_slash);
+    let is_tail = |byte: u8| {
+        is_alnum(byte) || matches!(byte, b'-' | b'_') || (byte == b'.' && has_dot) || (byte == b'/' && has_slash)
+    };
     let end = bytes.skip(at + prefix.len(), is_tail);
     bytes.skip_back(end, end.saturating_sub(at + prefix.len()), |byte| byte == b'.')
 }

@@ -164,7 +164,8 @@ impl Redactor {
             self.nested(name, value, depth + 1);
         }
         if fields.keys().any(|name| matches!(self.text(name), Cow::Owned(_))) {
-            *fields = mem::take(fields).into_iter().map(|(name, value)| (self.text(&name).into_owned(), value)).collect();
+            *fields =
+                mem::take(fields).into_iter().map(|(name, value)| (self.text(&name).into_owned(), value)).collect();
         }
     }
 }

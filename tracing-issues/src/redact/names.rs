@@ -17,7 +17,8 @@ const SECRETS: &[&str] = &[
 ];
 
 /// As above, but too short to be the end of a longer word.
-const SHORT_SECRETS: &[&str] = &["pwd", "pw", "pswd", "psw", "jwt", "creds", "otp", "totp", "cvv", "cvc", "cvv2", "ssn"];
+const SHORT_SECRETS: &[&str] =
+    &["pwd", "pw", "pswd", "psw", "jwt", "creds", "otp", "totp", "cvv", "cvc", "cvv2", "ssn"];
 
 /// `pass` is a secret behind these only: a test may `pass`, and a renderer has passes.
 #[rustfmt::skip]
@@ -41,7 +42,8 @@ const HARMLESS_TOKENS: &[&str] = &[
 ];
 
 /// Parameters that are a secret in the query of an address only.
-pub(super) const IN_QUERIES: &[&str] = &["sig", "signature", "x-amz-signature", "x-goog-signature", "code", "key", "auth", "sid", "pass"];
+pub(super) const IN_QUERIES: &[&str] =
+    &["sig", "signature", "x-amz-signature", "x-goog-signature", "code", "key", "auth", "sid", "pass"];
 
 /// What messages say about secrets: no secret starts with one of these words.
 #[rustfmt::skip]
@@ -142,7 +144,11 @@ impl Tail {
         let bytes = Bytes::new(name);
         // `password2`, `passwords[0]`.
         let end = bytes.skip_back(bytes.len(), 8, |byte| !byte.is_ascii_alphabetic());
-        let end = if bytes.slice(0, end).ends_with(b"cvv") || bytes.slice(0, end).ends_with(b"base") { bytes.len() } else { end };
+        let end = if bytes.slice(0, end).ends_with(b"cvv") || bytes.slice(0, end).ends_with(b"base") {
+            bytes.len()
+        } else {
+            end
+        };
         let mut tail = Self { letters: [0; TAIL_BYTES], starts: [false; TAIL_BYTES], len: 0 };
         let slots = tail.letters.iter_mut().zip(&mut tail.starts);
         let from = end.saturating_sub(TAIL_BYTES);
@@ -176,7 +182,8 @@ impl Tail {
 
     /// `is_secret` and `has_password` say yes or no.
     fn has_question(&self) -> bool {
-        let is_word = |word: &str| self.letters().starts_with(word.as_bytes()) && self.starts.get(word.len()) == Some(&true);
+        let is_word =
+            |word: &str| self.letters().starts_with(word.as_bytes()) && self.starts.get(word.len()) == Some(&true);
         ["is", "has", "needs", "requires"].into_iter().any(|word| self.len > word.len() && is_word(word))
     }
 

@@ -24,7 +24,9 @@ const INTRODUCTIONS: &[&str] = &[
 pub(super) fn secret(bytes: Bytes<'_>, start: usize, end: usize, is_secret: &IsSecret<'_>) -> Option<Range<usize>> {
     let next = bytes.at(end);
     // Most words are followed by a space and another word.
-    if is_space(next) && let Some(secret) = spoken(bytes, start, end, is_secret) {
+    if is_space(next)
+        && let Some(secret) = spoken(bytes, start, end, is_secret)
+    {
         return Some(secret);
     }
     let (style, at) = connection(bytes, start, end)?;
@@ -39,7 +41,11 @@ pub(super) fn secret(bytes: Bytes<'_>, start: usize, end: usize, is_secret: &IsS
     }
     let style = if style == Style::Colon && ends_sentence(bytes, start) { Style::Sentence } else { style };
     if names::ends_with(name, "cookie") {
-        return if bytes.quote(at).is_some() { values::secret(bytes, at, style) } else { values::cookie(bytes, at, style) };
+        return if bytes.quote(at).is_some() {
+            values::secret(bytes, at, style)
+        } else {
+            values::cookie(bytes, at, style)
+        };
     }
     let range = values::secret(bytes, at, style)?;
     Some(range.start..connection_string_end(bytes, start, range.end, style))

@@ -27,14 +27,17 @@ pub(super) fn password(bytes: Bytes<'_>, at: usize) -> Option<Range<usize>> {
     }
     let colon = authority.find(':');
     // Behind the host there is a port; anything else is a password.
-    let is_port = |text: &str| text.bytes().all(is_digit) || text.eq_ignore_ascii_case("port") || text.starts_with(['{', '<', '$']);
+    let is_port = |text: &str| {
+        text.bytes().all(is_digit) || text.eq_ignore_ascii_case("port") || text.starts_with(['{', '<', '$'])
+    };
     let behind_colon = colon.and_then(|colon| authority.get(colon + 1..));
     let at_sign = match authority.rfind('@') {
         Some(first) => Some(whole_password(address, first, authority.len())),
         None if behind_colon.is_none_or(|text| is_port(text) && (is_web || colon != Some(0))) => None,
         // A password with a slash, or one that was cut.
         None => address.rfind('@').or_else(|| {
-            (end == bytes.len() && authority.len() == address.len() && !is_web && behind_colon != Some("")).then_some(end - start)
+            (end == bytes.len() && authority.len() == address.len() && !is_web && behind_colon != Some(""))
+                .then_some(end - start)
         }),
     }?;
     let secret = match colon.filter(|colon| *colon < at_sign) {
@@ -87,6 +90,8 @@ fn whole_password(address: &str, first: usize, authority_end: usize) -> usize {
 /// A token in place of a user, known by its looks: `https://0123abcd..@host`.
 fn user_token(address: &str, at_sign: usize) -> Option<Range<usize>> {
     let user = address.get(..at_sign)?;
-    let is_random = user.len() >= 16 && user.bytes().all(|byte| is_alnum(byte) || b"_-".contains(&byte)) && changes(user.as_bytes()) >= 4;
+    let is_random = user.len() >= 16
+        && user.bytes().all(|byte| is_alnum(byte) || b"_-".contains(&byte))
+        && changes(user.as_bytes()) >= 4;
     is_random.then_some(0..at_sign)
 }

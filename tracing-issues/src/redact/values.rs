@@ -157,7 +157,9 @@ fn bare(bytes: Bytes<'_>, at: usize, style: Style) -> Option<Range<usize>> {
             }
             _ => bare_end(bytes, start),
         };
-        if style != Style::Data && names::is_speech(bytes.str(start, bytes.skip_most(start, 24, |byte| byte.is_ascii_alphabetic()))) {
+        if style != Style::Data
+            && names::is_speech(bytes.str(start, bytes.skip_most(start, 24, |byte| byte.is_ascii_alphabetic())))
+        {
             return None;
         }
     } else if is_scheme(bytes, start, end) && end - start > 4 && bytes.at(at).is_ascii_uppercase() {
@@ -176,7 +178,8 @@ fn is_sentence(bytes: Bytes<'_>, start: usize, end: usize, style: Style) -> bool
     let value = bytes.slice(start, end);
     // `unexpected token: }`, `token: &str`, `secret: Option<String>`.
     let is_mark = value.len() <= 3 && !value.iter().any(|byte| is_alnum(*byte));
-    let is_type = value.starts_with(b"Option<") || matches!(value, b"String" | b"&str" | b"SecretString" | b"u8" | b"bool");
+    let is_type =
+        value.starts_with(b"Option<") || matches!(value, b"String" | b"&str" | b"SecretString" | b"u8" | b"bool");
     let is_word = value.iter().all(|byte| byte.is_ascii_alphabetic() || *byte == b'\'');
     let next = bytes.skip_most(end, 1, is_space);
     let next_end = bytes.skip_most(next, 24, |byte| byte.is_ascii_lowercase());

@@ -36,7 +36,7 @@ impl<'a> Bytes<'a> {
     }
 
     /// The end of the run of `class` that starts here.
-    pub(super) fn skip(self, at: usize, class: impl Fn(u8) -> bool) -> usize {
+    pub(super) fn skip(self, at: usize, mut class: impl FnMut(u8) -> bool) -> usize {
         let rest = self.slice(at, self.len());
         at + rest.iter().position(|byte| !class(*byte)).unwrap_or(rest.len())
     }
@@ -93,7 +93,8 @@ impl<'a> Bytes<'a> {
             }
             let at = start + offset;
             // An apostrophe, or a quote that SQL doubles, is followed by a letter.
-            let is_apostrophe = mark == b'\'' && is_alnum(self.at(at + 1));
+            let is_doubled = at > start && self.at(at + 1) == mark && is_alnum(self.at(at + 2));
+            let is_apostrophe = mark == b'\'' && (is_alnum(self.at(at + 1)) || is_doubled);
             let is_outer = before <= backslashes || (before - backslashes).is_multiple_of(2 * (backslashes + 1));
             if *byte == mark && is_outer && !is_apostrophe {
                 return at - before.min(backslashes);

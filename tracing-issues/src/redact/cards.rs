@@ -31,7 +31,7 @@ pub(super) fn number(bytes: Bytes<'_>, at: usize) -> Option<Range<usize>> {
             && is_digit(bytes.at(end + 1))
         {
             // A number that follows is not a group of this one.
-            if is_whole(digits.get(..count)?, groups.get(..=group)?) {
+            if (byte == b' ' || group == 0) && is_whole(digits.get(..count)?, groups.get(..=group)?) {
                 break;
             }
             separator = Some(byte);

@@ -59,6 +59,7 @@ impl Keys {
         }
         if bytes.slice(at, at + 3) == JWT.as_bytes() {
             let end = bytes.skip(at, |byte| is_alnum(byte) || b"-_.=".contains(&byte));
+            let end = bytes.skip_back(end, end - at, |byte| byte == b'.');
             return (end - at >= MIN_KEY).then_some(at..end);
         }
         let prefix = |(prefix, least): &&(&str, usize)| {

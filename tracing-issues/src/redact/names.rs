@@ -45,20 +45,26 @@ const HARMLESS_TOKENS: &[&str] = &[
 pub(super) const IN_QUERIES: &[&str] =
     &["sig", "signature", "x-amz-signature", "x-goog-signature", "code", "key", "auth", "sid", "pass"];
 
-/// What messages say about secrets: no secret starts with one of these words.
+/// What can be the matter with a secret: no secret is one of these words.
+#[rustfmt::skip]
+const STATES: &[&str] = &[
+    "absent", "bad", "closed", "corrupt", "denied", "disabled", "duplicate", "empty", "enabled", "eof", "error", "exceeded",
+    "expired", "failed", "failure", "forbidden", "found", "incorrect", "invalid", "locked", "malformed", "mismatch", "missing",
+    "nil", "no", "none", "not", "null", "ok", "optional", "overflow", "premature", "present", "provided", "refused", "rejected",
+    "required", "reset", "revoked", "set", "timeout", "unable", "unauthorized", "undefined", "unexpected", "unknown", "unset",
+    "unsupported", "wrong", "yes",
+];
+
+/// Words that sentences about secrets go on with. Behind a `=` they could be a secret.
 #[rustfmt::skip]
 const SPEECH: &[&str] = &[
-    "a", "an", "and", "any", "are", "argument", "at", "auth", "authentication", "authorization", "bad", "be", "been", "but",
-    "by", "can", "cannot", "closed", "contains", "corrupt", "could", "credentials", "denied", "deserialize", "did",
-    "disabled", "does", "duplicate", "eof", "empty", "enabled", "encountered", "error", "exceeded", "expected", "expired",
-    "failed", "failure", "fetch", "field", "file", "flag", "for", "forbidden", "format", "found", "from", "has", "have",
-    "header", "headers", "i64", "if", "illegal", "in", "incorrect", "ineligible", "integer", "invalid", "io", "is", "it",
-    "key", "length", "line", "locked", "malformed", "may", "mismatch", "missing", "must", "nil", "no", "none", "not",
-    "null", "of", "ok", "on", "option", "or", "overflow", "parse", "permission", "present", "premature", "provided",
-    "realm", "received", "refused", "rejected", "required", "requires", "reset", "revoked", "scheme", "scope", "should",
-    "signature", "string", "str", "the", "timeout", "timed", "to", "token", "tokens", "too", "type", "u64", "unable",
-    "unauthorized", "undefined", "unexpected", "unknown", "unset", "unsupported", "value", "verification", "was", "were",
-    "when", "while", "will", "with", "without", "wrong", "yes", "you", "your",
+    "a", "an", "and", "any", "are", "argument", "at", "auth", "authentication", "authorization", "be", "been", "but", "by",
+    "can", "cannot", "contains", "could", "credentials", "deserialize", "did", "does", "encountered", "expected", "fetch",
+    "field", "file", "flag", "for", "format", "from", "has", "have", "header", "headers", "i64", "if", "illegal", "in",
+    "integer", "io", "is", "it", "key", "length", "line", "may", "must", "of", "on", "option", "or", "parse", "permission",
+    "realm", "received", "requires", "scheme", "scope", "should", "signature", "str", "string", "the", "timed", "to", "token",
+    "tokens", "too", "type", "u64", "value", "verification", "was", "were", "when", "while", "will", "with", "without", "you",
+    "your",
 ];
 
 /// What others put in place of a secret.
@@ -97,16 +103,29 @@ pub(super) fn ends_with(name: &str, end: &str) -> bool {
     end.len > 0 && std::str::from_utf8(end.letters()).is_ok_and(|end| Tail::of(name).ends_with_word(end))
 }
 
-/// Whether what follows a name is a sentence about it. Parts of an identifier count: `ExpiredSignature`, `not_found`.
-pub(super) fn is_speech(text: &str) -> bool {
-    let word = text.trim_end_matches(['.', ',', ';', ':', '!', '?', ')', '"', '`', '\'']);
-    let is_in = |part: &[u8]| SPEECH.iter().any(|speech| part.eq_ignore_ascii_case(speech.as_bytes()));
-    if is_in(word.as_bytes()) {
-        return true;
-    }
+/// Whether a value says what is the matter with the secret: `expired`.
+pub(super) fn is_state(value: &str) -> bool {
+    is_in(STATES, word(value).as_bytes())
+}
+
+/// Whether a value is the next word of a sentence about the secret.
+pub(super) fn is_speech(value: &str) -> bool {
+    is_state(value) || is_in(SPEECH, word(value).as_bytes())
+}
+
+/// Whether a value is an error's name: `ExpiredSignature`, `not_found`.
+pub(super) fn is_error_name(value: &str) -> bool {
+    let word = word(value);
     let is_identifier = word.len() <= TAIL_BYTES && word.bytes().all(|byte| byte.is_ascii_alphabetic() || byte == b'_');
-    let tail = Tail::of(word);
-    is_identifier && tail.words().any(|part| part.len() > 2 && is_in(part)) && tail.words().count() > 1
+    is_identifier && Tail::of(word).words().any(|part| part.len() > 2 && is_in(STATES, part))
+}
+
+fn word(value: &str) -> &str {
+    value.trim_end_matches(['.', ',', ';', ':', '!', '?', ')', '"', '`', '\''])
+}
+
+fn is_in(words: &[&str], word: &[u8]) -> bool {
+    words.iter().any(|known| word.eq_ignore_ascii_case(known.as_bytes()))
 }
 
 /// Whether somebody else has already replaced the secret, or there was none.

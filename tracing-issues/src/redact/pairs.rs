@@ -169,7 +169,7 @@ fn spoken(bytes: Bytes<'_>, start: usize, end: usize, is_secret: &IsSecret<'_>) 
     };
     if name.eq_ignore_ascii_case("bearer") {
         let word = bytes.skip_most(at, 24, |byte| byte.is_ascii_alphabetic());
-        let is_said = names::is_speech(bytes.str(at, word)) && !is_alnum(bytes.at(word));
+        let is_said = names::is_speech(bytes.str(at, word)) && bytes.at(word) == b'=';
         return if is_said { None } else { values::secret(bytes, at, Style::Colon) };
     }
     if name.eq_ignore_ascii_case("basic") {

@@ -52,7 +52,8 @@ pub(super) fn secrets(text: &str, is_secret: &IsSecret<'_>) -> Vec<Range<usize>>
             }
         };
         if let Some(secret) = secret {
-            at = secret.end.max(at);
+            // Within a word, what follows the secret is a word of its own.
+            at = secret.end;
             if !secret.is_empty() {
                 found.push(secret);
             }
@@ -61,9 +62,14 @@ pub(super) fn secrets(text: &str, is_secret: &IsSecret<'_>) -> Vec<Range<usize>>
     found
 }
 
-/// The end of a name: what ends a sentence is no part of it.
+/// The end of a name: what ends a sentence is no part of it, nor is a line of dashes.
 fn word_end(bytes: Bytes<'_>, at: usize) -> usize {
-    let end = bytes.skip(at, is_name);
+    let mut before = 0;
+    let end = bytes.skip(at, |byte| {
+        let is_line = byte == b'-' && before == b'-';
+        before = byte;
+        is_name(byte) && !is_line
+    });
     let trimmed = bytes.skip_back(end, end - at, |byte| matches!(byte, b'.' | b'-'));
     trimmed.max(at + 1)
 }

@@ -9,7 +9,7 @@ use super::{
 };
 
 /// In these an `@` of the path is common and a password rare.
-const WEB: &[&str] = &["http", "https", "ws", "wss", "tcp", "udp", "grpc"];
+const WEB: &[&str] = &["http", "https", "ws", "wss", "tcp", "udp", "grpc", "docker", "oci"];
 
 /// The password of the address whose `://` is here. Addresses end at the next one, so that no byte is searched twice.
 pub(super) fn password(bytes: Bytes<'_>, at: usize) -> Option<Range<usize>> {
@@ -27,18 +27,17 @@ pub(super) fn password(bytes: Bytes<'_>, at: usize) -> Option<Range<usize>> {
     }
     let colon = authority.find(':');
     // Behind the host there is a port; anything else is a password.
-    let is_port = |text: &str| {
-        text.bytes().all(is_digit) || text.eq_ignore_ascii_case("port") || text.starts_with(['{', '<', '$'])
-    };
-    let behind_colon = colon.and_then(|colon| authority.get(colon + 1..));
-    let at_sign = match authority.rfind('@') {
-        Some(first) => Some(whole_password(address, first, authority.len())),
-        None if behind_colon.is_none_or(|text| is_port(text) && (is_web || colon != Some(0))) => None,
+    let is_port = |text: &str| text.bytes().all(is_digit) || text == "port" || text.starts_with(['{', '<', '$']);
+    let at_sign = match (authority.rfind('@'), colon.and_then(|colon| authority.get(colon + 1..))) {
+        (Some(first), _) => Some(whole_password(address, first, authority.len())),
+        (None, None) => None,
+        (None, Some(port)) if is_web && is_port(port) => None,
         // A password with a slash, or one that was cut.
-        None => address.rfind('@').or_else(|| {
-            (end == bytes.len() && authority.len() == address.len() && !is_web && behind_colon != Some(""))
-                .then_some(end - start)
-        }),
+        (None, Some(port)) => {
+            let is_cut = end == bytes.len() && authority.len() == address.len() && !is_web;
+            let is_password = !port.is_empty() && (colon == Some(0) || !is_port(port));
+            address.rfind('@').or_else(|| (is_cut && is_password).then_some(end - start))
+        }
     }?;
     let secret = match colon.filter(|colon| *colon < at_sign) {
         Some(colon) => colon + 1..at_sign,

@@ -157,16 +157,16 @@ fn bare(bytes: Bytes<'_>, at: usize, style: Style) -> Option<Range<usize>> {
             }
             _ => bare_end(bytes, start),
         };
-        if style != Style::Data
-            && names::is_speech(bytes.str(start, bytes.skip_most(start, 24, |byte| byte.is_ascii_alphabetic())))
-        {
-            return None;
-        }
     } else if is_scheme(bytes, start, end) && end - start > 4 && bytes.at(at).is_ascii_uppercase() {
         return None;
     }
     let value = bytes.str(start, end);
-    let is_harmless = names::is_speech(value) || names::is_placeholder(value) || names::is_mask(value);
+    let is_said = match style {
+        Style::Data => names::is_state(value),
+        Style::Colon => names::is_speech(value),
+        Style::Sentence => names::is_speech(value) || names::is_error_name(value),
+    };
+    let is_harmless = is_said || names::is_placeholder(value) || names::is_mask(value);
     if end == start || is_harmless || (style != Style::Data && is_sentence(bytes, start, end, style)) {
         return None;
     }

@@ -39,7 +39,7 @@ fn other_names_hide_what_is_inside() {
 #[test]
 fn what_is_too_deep_goes() {
     let mut value = json!({"password": "hunter2"});
-    for _ in 0..10_000 {
+    for _ in 0..100 {
         value = json!([value]);
     }
     Redactor::default().value("a", &mut value);

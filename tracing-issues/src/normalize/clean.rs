@@ -4,7 +4,7 @@
 use super::{
     Kind, Replacement,
     ids::SHORTEST_ID_OF_LETTERS,
-    text::{CLASSES, PLAIN, SPACE, UNCLEAN, is_alnum},
+    text::{ACTIVE, AT, CLASSES, SPACE, UNCLEAN, is_alnum},
 };
 
 const ESCAPE: char = '\u{1b}';
@@ -12,33 +12,40 @@ const ESCAPE: char = '\u{1b}';
 /// How the escape character looks when somebody printed it with `Debug`, or escaped it.
 const PRINTED_ESCAPES: [&str; 5] = ["\\u{1b}", "\\x1b", "\\x1B", "\\u001b", "\\033"];
 
-/// What one look at each byte of a message tells.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Look {
-    /// Words only: no rule can find anything.
-    Plain,
-    /// Nothing to clean.
-    Clean,
-    /// Something to clean, perhaps.
-    Unclean,
+/// What one look at each byte of a message tells, so that most messages cost no more than this.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Look {
+    /// The classes of its bytes.
+    classes: u8,
+    has_long_word: bool,
 }
 
-/// Looks at a message, so that most of them cost no more than this.
-pub(super) fn look(message: &str) -> Look {
-    let (mut any, mut all, mut before) = (0, !0, SPACE);
-    for byte in message.bytes() {
-        let class = CLASSES[usize::from(byte)];
-        // The second of two spaces is unclean.
-        any |= class | ((class & before & SPACE) << 1);
-        all &= class;
-        before = class;
+impl Look {
+    pub(super) fn at(message: &str) -> Self {
+        let (mut classes, mut before) = (0, SPACE);
+        for byte in message.as_bytes() {
+            let class = CLASSES[usize::from(*byte)];
+            // The second of two spaces is unclean.
+            classes |= class | ((class & before & SPACE) << 1);
+            before = class;
+        }
+        if before & SPACE != 0 && !message.is_empty() {
+            classes |= UNCLEAN;
+        }
+        Self { classes, has_long_word: classes & ACTIVE == 0 && has_long_word(message.as_bytes()) }
     }
-    if any & UNCLEAN != 0 || (before & SPACE != 0 && !message.is_empty()) {
-        Look::Unclean
-    } else if all & PLAIN != 0 && !has_long_word(message.as_bytes()) {
-        Look::Plain
-    } else {
-        Look::Clean
+
+    /// Whether there are words only: no rule can find anything.
+    pub(super) fn is_plain(self) -> bool {
+        self.classes & (UNCLEAN | ACTIVE) == 0 && !self.has_long_word
+    }
+
+    pub(super) fn has_at(self) -> bool {
+        self.classes & AT != 0
+    }
+
+    pub(super) fn is_clean(self) -> bool {
+        self.classes & UNCLEAN == 0
     }
 }
 

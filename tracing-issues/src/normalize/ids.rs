@@ -47,12 +47,12 @@ pub(super) const SHORTEST_BLOB: usize = 14;
 
 /// Judges a run of the characters of Base64 (both alphabets), which starts and ends where no such character is.
 pub(super) fn is_blob(run: &[u8], padded: bool) -> bool {
-    if run.len() < SHORTEST_BLOB {
+    if run.len() < SHORTEST_BLOB || !run.iter().any(u8::is_ascii_uppercase) {
         return false;
     }
     let count = |class: fn(u8) -> bool| run.iter().filter(|byte| class(**byte)).count();
     let marks = run.len() - count(is_alnum);
-    let mixed = count(|byte| byte.is_ascii_uppercase()) > 0 && count(|byte| byte.is_ascii_lowercase()) > 0;
+    let mixed = run.iter().any(u8::is_ascii_lowercase);
     let digits = count(is_digit);
     // A path or an identifier has words between its marks; in Base64 one character in 32 is one.
     let dense = breaks(run) * 4 >= run.len() && marks * 8 <= run.len();
@@ -150,10 +150,6 @@ pub(super) enum Named {
 
 /// Judges a segment such as `sha256`, `worker17`, `order81723`, `a1b2c3d4`.
 pub(super) fn named(segment: &Segment<'_>) -> Named {
-    // Without a digit only hexadecimal letters in a long row are an id.
-    if !segment.has_digit() && (segment.len() < SHORTEST_ID_OF_LETTERS || !segment.is_hex()) {
-        return Named::Whole;
-    }
     let segment = segment.bytes;
     let letters = segment.iter().position(|byte| is_digit(*byte)).unwrap_or(segment.len());
     let (name, rest) = segment.split_at(letters);

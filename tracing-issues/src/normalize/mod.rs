@@ -162,16 +162,17 @@ impl Normalizer {
     /// is never longer than the message. Not idempotent: placeholders in a message are removed, or they could be forged.
     pub fn normalize<'a>(&'a mut self, message: &'a str) -> &'a str {
         let Self { clean, found, text } = self;
-        let cleaned = match clean::look(message) {
-            Look::Plain => return message,
-            Look::Clean => message,
-            Look::Unclean => {
-                clean.read(message);
-                clean.text()
-            }
+        let look = Look::at(message);
+        if look.is_plain() {
+            return message;
+        }
+        let (cleaned, line_ends) = if look.is_clean() {
+            (message, &[][..])
+        } else {
+            clean.read(message);
+            (clean.text(), clean.line_ends())
         };
-        let line_ends = if std::ptr::eq(cleaned, message) { &[] } else { clean.line_ends() };
-        scanner::scan(cleaned, line_ends, found);
+        scanner::scan(cleaned, line_ends, look.has_at(), found);
         if found.is_empty() {
             return cleaned;
         }
@@ -204,7 +205,7 @@ pub fn normalize(message: &str) -> String {
 pub fn replacements(message: &str) -> Vec<Replacement> {
     let (mut clean, mut found) = (Clean::new(), Vec::new());
     clean.read(message);
-    scanner::scan(clean.text(), clean.line_ends(), &mut found);
+    scanner::scan(clean.text(), clean.line_ends(), Look::at(message).has_at(), &mut found);
     for piece in &mut found {
         (piece.start, piece.end) = clean.range_in_message(piece.start, piece.end);
     }

@@ -11,17 +11,21 @@ const FIRST_EPHEMERAL_PORT: u32 = 32768;
 
 /// The end of four numbers up to 255.
 pub(super) fn ipv4(text: Text<'_>, at: usize) -> Option<usize> {
-    let mut end = octet(text, at)?;
-    for _ in 0..3 {
-        end = octet(text, text.byte(end, b'.')?)?;
+    let mut end = at;
+    for octet in 0..4 {
+        let start = if octet == 0 { end } else { text.byte(end, b'.')? };
+        let mut value = 0;
+        end = start;
+        while is_digit(text.at(end)) && end - start < 3 {
+            value = value * 10 + u32::from(text.at(end) - b'0');
+            end += 1;
+        }
+        if end == start || value > 255 {
+            return None;
+        }
     }
     let longer = text.at(end) == b'.' && is_digit(text.at(end + 1));
     (!longer).then_some(end).and_then(|end| text.bounded(end))
-}
-
-fn octet(text: Text<'_>, at: usize) -> Option<usize> {
-    let end = text.digits(at, 1, 3)?;
-    (value(text, at, end) <= 255).then_some(end)
 }
 
 /// The value of a few digits.

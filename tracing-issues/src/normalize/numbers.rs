@@ -15,7 +15,12 @@ const CODE_DIGITS: usize = 5;
 
 /// The end of a number in any notation: `17`, `1,250.75`, `1_000`, `1.38.0`, `6.02e23`.
 pub(super) fn number(text: Text<'_>, at: usize) -> usize {
-    let mut end = text.skip(at, is_digit);
+    rest(text, text.skip(at, is_digit))
+}
+
+/// The end of a number whose first digits end here.
+pub(super) fn rest(text: Text<'_>, digits_end: usize) -> usize {
+    let mut end = digits_end;
     while matches!(text.at(end), b'.' | b',' | b'_' | b'\'') && is_digit(text.at(end + 1)) {
         end = text.skip(end + 1, is_digit);
     }
@@ -58,13 +63,19 @@ fn unit(text: Text<'_>, at: usize) -> Option<(usize, Kind)> {
     Some((end, kind))
 }
 
-/// The end of a number that tells errors apart. `at` is its sign or first digit, `digits` the first digit.
-pub(super) fn code(text: Text<'_>, context: &Context<'_>, at: usize, digits: usize) -> Option<usize> {
-    let end = text.skip(digits, is_digit);
+/// The end of a number that tells errors apart. `at` is its sign or first digit, `digits` its first digits, `whole` the
+/// end of all of it.
+pub(super) fn code(
+    text: Text<'_>,
+    context: &Context<'_>,
+    at: usize,
+    digits: Range<usize>,
+    whole: usize,
+) -> Option<usize> {
+    let Range { start: digits, end } = digits;
     if let Some(end) = part_of_name(text, context, at, end) {
         return Some(end);
     }
-    let whole = number(text, digits);
     let word = context.naming(at);
     if whole != end {
         // `TLS 1.3`, `HTTP 1.1`: a version, not an amount.
@@ -166,7 +177,7 @@ pub(super) fn letter_code(text: Text<'_>, context: &Context<'_>, segment: &Segme
     let (at, state) = (segment.start, segment.bytes);
     let is_state = match state {
         [b'0', b'x', digits @ ..] if digits.len() <= 8 => false,
-        [_, _, _, _, _] | [b'E', _, _, _, _, _] if segment.has_digit() => true,
+        [_, _, _, _, _] | [b'E', _, _, _, _, _] => true,
         _ => return None,
     };
     let word = context.naming(at);

@@ -10,11 +10,6 @@ use super::{
 /// Quotes inside of quotes beyond this depth are characters like others.
 const DEPTH: usize = 4;
 
-/// Last words before prose: `unwrap()` on an `Err` of a string, the messages of panics before Rust 1.73, tokio's
-/// `JoinError::Panic(Id(35), "..")`, and files of the program.
-const PROSE_ENDINGS: &[&[&str]] =
-    &[&["Err", "value"], &["panicked", "at"], &["Panic", "Id"], &["config", "file"], &["configuration", "file"]];
-
 /// What is to be done with a quoted text.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Quoted {
@@ -102,6 +97,9 @@ fn close_double(text: Text<'_>, at: usize, limit: usize) -> Result<usize, usize>
 
 /// Judges the text between the quotes at `open` and `close`.
 pub(super) fn judge(text: Text<'_>, context: &Context<'_>, open: usize, close: usize) -> Quoted {
+    if is_key(text, open, close) {
+        return Quoted::Read;
+    }
     let word = context.naming(open);
     let inner = text.slice(open + 1, close);
     // serde writes `invalid type: string "..", expected ..`: a value, whatever it looks like.
@@ -123,13 +121,22 @@ pub(super) fn judge(text: Text<'_>, context: &Context<'_>, open: usize, close: u
             return Quoted::Read;
         }
     }
-    if PROSE_ENDINGS.iter().any(|ending| context.ends_with(ending)) {
-        return Quoted::Read;
-    }
-    if is_key(text, open, close) || names_itself(inner) || is_named_after(text, close) {
+    if is_before_prose(context) || names_itself(inner) || is_named_after(text, close) {
         return Quoted::Read;
     }
     Quoted::Data
+}
+
+/// `unwrap()` on an `Err` of a string, the messages of panics before Rust 1.73, tokio's `JoinError::Panic(Id(35), "..")`,
+/// and files of the program.
+fn is_before_prose(context: &Context<'_>) -> bool {
+    match context.word(0) {
+        b"value" => context.word(1) == b"Err",
+        b"at" => context.word(1) == b"panicked",
+        b"Id" => context.word(1) == b"Panic",
+        b"file" => is_in(context.word(1), &["config", "configuration"]),
+        _ => false,
+    }
 }
 
 /// The key of an object: `{"code":-1121,"msg":"..."}`.

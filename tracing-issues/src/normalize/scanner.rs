@@ -18,9 +18,9 @@ use super::{
 };
 
 /// Finds what varies in a cleaned message, in its order.
-pub(super) fn scan(text: &str, line_ends: &[usize], found: &mut Vec<Replacement>) {
+pub(super) fn scan(text: &str, line_ends: &[usize], has_at: bool, found: &mut Vec<Replacement>) {
     found.clear();
-    let mut scanner = Scanner::new(text, line_ends, found);
+    let mut scanner = Scanner::new(text, line_ends, has_at, found);
     while scanner.at < scanner.text.len() {
         scanner.step();
     }
@@ -29,6 +29,8 @@ pub(super) fn scan(text: &str, line_ends: &[usize], found: &mut Vec<Replacement>
 struct Scanner<'a> {
     text: Text<'a>,
     line_ends: &'a [usize],
+    /// An `@` is somewhere.
+    has_at: bool,
     at: usize,
     found: &'a mut Vec<Replacement>,
     context: Context<'a>,
@@ -44,11 +46,12 @@ struct Scanner<'a> {
 }
 
 impl<'a> Scanner<'a> {
-    fn new(message: &'a str, line_ends: &'a [usize], found: &'a mut Vec<Replacement>) -> Self {
+    fn new(message: &'a str, line_ends: &'a [usize], has_at: bool, found: &'a mut Vec<Replacement>) -> Self {
         let text = Text::new(message);
         Self {
             text,
             line_ends,
+            has_at,
             at: 0,
             found,
             context: Context::new(text),
@@ -101,7 +104,9 @@ impl<'a> Scanner<'a> {
         let segment = text.segment(self.at);
         let is_number = is_digit(text.at(self.at));
         if !self.is_alone(&segment) {
-            if let Some(end) = numbers::letter_code(text, &self.context, &segment) {
+            if segment.has_digit()
+                && let Some(end) = numbers::letter_code(text, &self.context, &segment)
+            {
                 self.at = end;
                 return;
             }
@@ -113,7 +118,7 @@ impl<'a> Scanner<'a> {
                 return;
             }
         }
-        if is_number { self.number(self.at) } else { self.word(&segment) }
+        if is_number { self.number(&segment) } else { self.word(&segment) }
     }
 
     /// Whether a segment is a word or a number with spaces around it, as most are: nothing longer starts there.
@@ -125,8 +130,8 @@ impl<'a> Scanner<'a> {
             segment.has_digit() || segment.bytes[0].is_ascii_uppercase() || segment.len() >= ids::SHORTEST_BLOB
         };
         !can_be_part
-            && matches!(self.text.at(segment.end), b' ' | b',' | b')' | 0)
-            && matches!(self.text.before(segment.start), b' ' | b'(' | b'[' | 0)
+            && matches!(self.text.at(segment.end), b' ' | b',' | b')' | b'"' | b'`' | 0)
+            && matches!(self.text.before(segment.start), b' ' | b'(' | b'[' | b'"' | b'`' | 0)
     }
 
     /// What can start with a segment and go on over punctuation.
@@ -146,7 +151,7 @@ impl<'a> Scanner<'a> {
         };
         let found = address.or_else(|| time::time(text, segment).map(kind(Kind::Time)));
         let found = found.or_else(|| match next {
-            b'@' | b'.' | b'_' | b'%' | b'+' | b'-' => net::email(text, at).map(kind(Kind::Email)),
+            b'@' | b'.' | b'_' | b'%' | b'+' | b'-' if self.has_at => net::email(text, at).map(kind(Kind::Email)),
             _ => None,
         });
         let found = found.or_else(|| match text.before(at) {
@@ -174,13 +179,14 @@ impl<'a> Scanner<'a> {
     }
 
     /// A number; `self.at` is its sign or its first digit.
-    fn number(&mut self, digits: usize) {
-        let (text, at) = (self.text, self.at);
-        if let Some(end) = numbers::code(text, &self.context, at, digits) {
+    fn number(&mut self, segment: &Segment<'_>) {
+        let (text, at, digits) = (self.text, self.at, segment.start);
+        let digits_end = if segment.is_digits() { segment.end } else { text.skip(digits, is_digit) };
+        let mut end = numbers::rest(text, digits_end);
+        if let Some(end) = numbers::code(text, &self.context, at, digits..digits_end, end) {
             self.at = end;
             return;
         }
-        let mut end = numbers::number(text, digits);
         if let Some((end, kind)) = numbers::measure(text, end) {
             return self.replace(end, kind);
         }
@@ -201,13 +207,16 @@ impl<'a> Scanner<'a> {
     fn word(&mut self, segment: &Segment<'_>) {
         let text = self.text;
         let (at, end) = (segment.start, segment.end);
-        match ids::named(segment) {
-            Named::Id(kind) => return self.replace(end, kind),
-            Named::Numbered(letters) => {
-                self.keep_word(at + letters);
-                return self.replace(end, Kind::Number);
+        // Without a digit only hexadecimal letters in a long row are an id.
+        if segment.has_digit() || (segment.len() >= ids::SHORTEST_ID_OF_LETTERS && segment.is_hex()) {
+            match ids::named(segment) {
+                Named::Id(kind) => return self.replace(end, kind),
+                Named::Numbered(letters) => {
+                    self.keep_word(at + letters);
+                    return self.replace(end, Kind::Number);
+                }
+                Named::Whole => (),
             }
-            Named::Whole => (),
         }
         match text.at(end) {
             b':' if text.starts_with(end, "://") => return self.scheme(end + 3),
@@ -269,7 +278,9 @@ impl<'a> Scanner<'a> {
     /// The part of a URL behind `://`, up to its host.
     fn scheme(&mut self, start: usize) {
         self.keep_word(start);
-        if let Some(end) = net::credentials(self.text, start) {
+        if self.has_at
+            && let Some(end) = net::credentials(self.text, start)
+        {
             self.replace(end, Kind::Credentials);
         }
     }
@@ -362,7 +373,7 @@ impl<'a> Scanner<'a> {
         let before = self.text.before(self.at);
         let next = self.text.at(self.at + 1);
         if is_digit(next) && !is_alnum(before) && !matches!(before, b')' | b']' | b'_' | b'-' | b'.') && before < 0x80 {
-            self.number(self.at + 1);
+            self.number(&self.text.segment(self.at + 1));
         } else {
             self.at += 1;
         }

@@ -127,8 +127,11 @@ pub(super) const HEX: u8 = 4;
 pub(super) const SPACE: u8 = 8;
 /// What cleaning looks at: control characters, the backslash of a printed one, and all above ASCII.
 pub(super) const UNCLEAN: u8 = SPACE << 1;
-/// What never changes a message by itself; without anything else there is nothing to replace.
-pub(super) const PLAIN: u8 = 32;
+/// What a rule may start at or need; in a message without it only words of some length can be replaced.
+pub(super) const ACTIVE: u8 = 32;
+
+/// The `@` of an e-mail address.
+pub(super) const AT: u8 = 64;
 
 /// The classes of each byte.
 pub(super) static CLASSES: [u8; 256] = {
@@ -137,13 +140,14 @@ pub(super) static CLASSES: [u8; 256] = {
     while index < 256 {
         let byte = index as u8;
         classes[index] = match byte {
-            b'0'..=b'9' => DIGIT | HEX,
-            b'a'..=b'f' | b'A'..=b'F' => LETTER | HEX | PLAIN,
-            b'a'..=b'z' | b'A'..=b'Z' => LETTER | PLAIN,
-            b' ' => SPACE | PLAIN,
-            b',' | b';' | b'!' | b'_' | b')' | b']' | b'{' | b'}' | b'<' | b'>' | b'#' | b'%' | b'*' | b'|' => PLAIN,
+            b'0'..=b'9' => DIGIT | HEX | ACTIVE,
+            b'a'..=b'f' | b'A'..=b'F' => LETTER | HEX,
+            b'a'..=b'z' | b'A'..=b'Z' => LETTER,
+            b' ' => SPACE,
+            b'@' => ACTIVE | AT,
+            b',' | b';' | b'!' | b'_' | b')' | b']' | b'{' | b'}' | b'<' | b'>' | b'#' | b'%' | b'*' | b'|' => 0,
             0..b' ' | b'\\' | 0x7f.. => UNCLEAN,
-            _ => 0,
+            _ => ACTIVE,
         };
         index += 1;
     }

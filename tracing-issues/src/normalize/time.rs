@@ -4,16 +4,22 @@
 use super::{
     names,
     text::{Segment, Text, is_alpha, is_digit, is_in},
-    words::Words,
 };
 
 /// The end of the date, the time, or both that start with this segment.
 pub(super) fn time(text: Text<'_>, segment: &Segment<'_>) -> Option<usize> {
     let (at, next) = (segment.start, text.at(segment.end));
     if !segment.has_digit() {
-        let can_be_name = segment.bytes[0].is_ascii_uppercase() && matches!(segment.len(), 3..=9);
-        let is_name = can_be_name && matches!(next, b' ' | b',');
-        return if is_name { weekday(text, at).or_else(|| month_first(text, at)) } else { None };
+        if !segment.bytes[0].is_ascii_uppercase() || !matches!(next, b' ' | b',') {
+            return None;
+        }
+        return if names::MONTHS.has(segment.bytes) {
+            month_first(text, at)
+        } else if names::WEEKDAYS.has(segment.bytes) {
+            weekday(text, segment.end)
+        } else {
+            None
+        };
     }
     if !is_digit(segment.bytes[0]) {
         return None;
@@ -109,9 +115,8 @@ fn zone(text: Text<'_>, at: usize) -> usize {
     end
 }
 
-/// `Sun, 04 Jan 2026 23:30:50 +0000`, `Sun Jan 4 23:30:50 2026`.
-fn weekday(text: Text<'_>, at: usize) -> Option<usize> {
-    let end = calendar_word(text, at, &names::WEEKDAYS)?;
+/// `Sun, 04 Jan 2026 23:30:50 +0000`, `Sun Jan 4 23:30:50 2026`, behind the day's name.
+fn weekday(text: Text<'_>, end: usize) -> Option<usize> {
     let end = if text.at(end) == b',' { end + 1 } else { end };
     let start = text.byte(end, b' ')?;
     month_first(text, start).or_else(|| with_clock(text, date(text, start)?))
@@ -136,10 +141,6 @@ fn month_first(text: Text<'_>, at: usize) -> Option<usize> {
 }
 
 fn month(text: Text<'_>, at: usize) -> Option<usize> {
-    calendar_word(text, at, &names::MONTHS)
-}
-
-fn calendar_word(text: Text<'_>, at: usize, list: &Words) -> Option<usize> {
     let end = text.skip_most(at, 10, is_alpha);
-    list.has(text.slice(at, end)).then_some(end)
+    names::MONTHS.has(text.slice(at, end)).then_some(end)
 }

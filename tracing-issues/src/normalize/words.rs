@@ -6,16 +6,23 @@ const SLOTS: usize = 512;
 /// A set of lower-case words, laid out when the crate is compiled.
 pub(super) struct Words {
     words: &'static [&'static str],
+    /// The lengths and the first letters that there are, one bit each: most other words are told by them.
+    lengths: u32,
+    initials: u32,
     /// For each hash the index of a word plus one, or 0; words with the same hash are in the slots behind it.
     slots: [u8; SLOTS],
 }
 
 impl Words {
     pub(super) const fn new(words: &'static [&'static str]) -> Self {
-        let mut slots = [0; SLOTS];
+        let (mut lengths, mut initials, mut slots) = (0, 0, [0; SLOTS]);
         let mut index = 0;
         while index < words.len() {
-            let mut slot = hash(words[index].as_bytes());
+            let word = words[index].as_bytes();
+            assert!(word.len() < 32, "a length is one bit of 32");
+            lengths |= 1 << word.len();
+            initials |= initial(word[0]);
+            let mut slot = hash(word);
             while slots[slot] != 0 {
                 slot = (slot + 1) % SLOTS;
             }
@@ -23,7 +30,7 @@ impl Words {
             assert!(index < u8::MAX as usize, "a slot is one byte");
             slots[slot] = index as u8;
         }
-        Self { words, slots }
+        Self { words, lengths, initials, slots }
     }
 
     /// Whether the set has this word, in any case.
@@ -32,10 +39,14 @@ impl Words {
     }
 
     /// Which of the words this is, in any case.
+    #[inline]
     pub(super) fn find(&self, word: &[u8]) -> Option<usize> {
-        if word.is_empty() {
-            return None;
-        }
+        let first = *word.first()?;
+        let is_possible = word.len() < 32 && self.lengths >> word.len() & 1 == 1 && self.initials & initial(first) != 0;
+        if is_possible { self.look_up(word) } else { None }
+    }
+
+    fn look_up(&self, word: &[u8]) -> Option<usize> {
         let mut slot = hash(word);
         loop {
             let index = usize::from(self.slots[slot]).checked_sub(1)?;
@@ -45,6 +56,11 @@ impl Words {
             slot = (slot + 1) % SLOTS;
         }
     }
+}
+
+/// The bit of a first letter, the same for both cases.
+const fn initial(letter: u8) -> u32 {
+    1 << (letter % 32)
 }
 
 /// Of the length and three letters, which tell nearly all words of a list apart; blind for case.

@@ -24,6 +24,8 @@ use crate::{
 const FIRST_INTERVAL: Duration = Duration::from_secs(1);
 /// The longest pause between two summaries. A window in which nothing happened for as long is closed.
 const LAST_INTERVAL: Duration = Duration::from_secs(60);
+/// The most counters of one window: keys that lead to it.
+const MAX_COUNTERS: usize = 16;
 /// The bytes of all samples beyond which new ones are kept without details.
 const MAX_SAMPLE_BYTES: usize = 8 * 1024 * 1024;
 
@@ -47,6 +49,8 @@ struct Window {
     subject: Subject,
     /// The counters that callers add repeats to.
     counters: Vec<Handle>,
+    /// The key of the latest report's text as it is.
+    latest_key: u64,
     /// Errors that no event stands for yet.
     pending: u64,
     first_at: SystemTime,
@@ -56,6 +60,10 @@ struct Window {
     /// The id that its next event will have.
     event_id: Uuid,
 }
+
+/// All windows are in use.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct NoRoom;
 
 /// What the errors of a window have in common.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -96,43 +104,40 @@ impl Windows {
         self.open.contains_key(fingerprint)
     }
 
-    /// Counts errors that one report stands for, and takes over its counter. A new fingerprint opens a window: due at once if this is the first
-    /// report of it anywhere, else (`Verdict::Suppress`) with the first summary. Returns a report that is no longer needed.
+    /// Counts errors that one report stands for, and takes over its counter. A new fingerprint opens a window: due at once if
+    /// this is the first report of it anywhere, else (`Verdict::Suppress`) with the first summary.
     ///
     /// # Errors
-    /// The report, if all windows are in use.
+    /// If all windows are in use. The counter stays with the report.
     pub(crate) fn add(
         &mut self,
         fingerprint: Fingerprint,
         subject: Subject,
-        mut report: Box<Report>,
+        report: &mut Report,
         errors: u64,
         verdict: Verdict,
         now: Instant,
-    ) -> Result<Option<Box<Report>>, Box<Report>> {
+    ) -> Result<(), NoRoom> {
         self.make_room(&fingerprint);
-        let is_full = self.open.len() >= self.capacity;
-        let counter = report.repeats.take();
-        if self.sample_bytes > MAX_SAMPLE_BYTES || subject == Subject::Place {
-            report = report.without_details();
+        if self.open.len() >= self.capacity && !self.is_open(&fingerprint) {
+            return Err(NoRoom);
         }
-        let (at, weight) = (report.at, report.weight());
+        let is_crammed = self.sample_bytes > MAX_SAMPLE_BYTES || subject == Subject::Place;
+        let sample = if is_crammed { report.without_details() } else { report.compact() };
+        self.sample_bytes += sample.weight();
+        let (counter, at) = (report.repeats.take(), report.at);
         match self.open.entry(fingerprint) {
-            Entry::Vacant(_) if is_full => {
-                report.repeats = counter;
-                Err(report)
-            }
             Entry::Vacant(entry) => {
                 let due = match verdict {
                     Verdict::Admit => now,
                     Verdict::Suppress => now + FIRST_INTERVAL,
                 };
                 self.schedule.insert((due, fingerprint));
-                self.sample_bytes += weight;
                 entry.insert(Window {
-                    sample: report,
+                    sample,
                     subject,
                     counters: counter.into_iter().collect(),
+                    latest_key: 0,
                     pending: errors,
                     first_at: at,
                     last_at: at,
@@ -140,15 +145,26 @@ impl Windows {
                     interval: FIRST_INTERVAL,
                     event_id: Uuid::now_v7(),
                 });
-                Ok(None)
             }
             Entry::Occupied(mut entry) => {
                 let window = entry.get_mut();
                 window.count(errors, at, at);
                 window.counters.extend(counter);
-                let old = std::mem::replace(&mut window.sample, report);
-                self.sample_bytes = (self.sample_bytes + weight).saturating_sub(old.weight());
-                Ok(Some(old))
+                let old = std::mem::replace(&mut window.sample, sample);
+                self.sample_bytes = self.sample_bytes.saturating_sub(old.weight());
+            }
+        }
+        Ok(())
+    }
+
+    /// Arms counters for the keys of a report, so that callers count its repeats from now on: the key of its text without
+    /// what varies, and that of the text as it is, if it comes so again and again.
+    pub(crate) fn learn(&mut self, fingerprint: &Fingerprint, key: u64, as_is: u64) {
+        let Some(window) = self.open.get_mut(fingerprint) else { return };
+        let comes_again = std::mem::replace(&mut window.latest_key, as_is) == as_is;
+        for key in std::iter::once(key).chain(comes_again.then_some(as_is)) {
+            if window.counters.len() < MAX_COUNTERS && !self.repeats.is_armed(key) {
+                window.counters.extend(self.repeats.arm(key));
             }
         }
     }
@@ -158,7 +174,7 @@ impl Windows {
     pub(crate) fn add_place(
         &mut self,
         fingerprint: Fingerprint,
-        sample: Box<Report>,
+        report: &Report,
         counter: Handle,
         now: Instant,
     ) -> u64 {
@@ -167,7 +183,7 @@ impl Windows {
             window.counters.push(counter);
             return 0;
         }
-        if self.add(fingerprint, Subject::Place, sample, 0, Verdict::Suppress, now).is_err() {
+        if self.add(fingerprint, Subject::Place, &mut report.without_details(), 0, Verdict::Suppress, now).is_err() {
             return self.repeats.disarm(counter);
         }
         if let Some(window) = self.open.get_mut(&fingerprint) {
@@ -322,7 +338,7 @@ mod tests {
     }
 
     fn add(windows: &mut Windows, message: &str, second: u64, now: Instant) -> bool {
-        windows.add(fingerprint(message), Subject::Error, report(second), 1, Verdict::Admit, now).is_ok()
+        windows.add(fingerprint(message), Subject::Error, &mut report(second), 1, Verdict::Admit, now).is_ok()
     }
 
     /// The count of the next event that is due.
@@ -350,7 +366,7 @@ mod tests {
         let repeats = Arc::clone(&windows.repeats);
         let mut first = report(100);
         first.repeats = repeats.arm(7);
-        windows.add(fingerprint("a"), Subject::Error, first, 1, Verdict::Admit, start).unwrap();
+        windows.add(fingerprint("a"), Subject::Error, &mut first, 1, Verdict::Admit, start).unwrap();
         assert_eq!(due(&mut windows, start), Some(1));
         // It was told, so the next one is wanted with its details.
         assert_eq!(repeats.count(7), Counted::Wanted);
@@ -366,7 +382,7 @@ mod tests {
     #[test]
     fn an_error_that_another_instance_reported_waits_for_the_summary() {
         let (mut windows, start) = (windows(10), Instant::now());
-        windows.add(fingerprint("a"), Subject::Error, report(1), 1, Verdict::Suppress, start).unwrap();
+        windows.add(fingerprint("a"), Subject::Error, &mut report(1), 1, Verdict::Suppress, start).unwrap();
         assert_eq!(due(&mut windows, start), None);
         assert_eq!(due(&mut windows, start + FIRST_INTERVAL), Some(1));
     }
@@ -398,7 +414,7 @@ mod tests {
         let repeats = Arc::clone(&windows.repeats);
         let mut first = report(100);
         first.repeats = repeats.arm(7);
-        windows.add(fingerprint("a"), Subject::Error, first, 1, Verdict::Admit, now).unwrap();
+        windows.add(fingerprint("a"), Subject::Error, &mut first, 1, Verdict::Admit, now).unwrap();
         for _ in 0..10 {
             let _ = windows.next_due(now);
             now += LAST_INTERVAL;
@@ -423,7 +439,7 @@ mod tests {
         let (mut windows, now) = (windows(2), Instant::now());
         let repeats = Arc::clone(&windows.repeats);
         let counter = repeats.arm(7).unwrap();
-        assert_eq!(windows.add_place(fingerprint("place"), report(1), counter, now), 0);
+        assert_eq!(windows.add_place(fingerprint("place"), &report(1), counter, now), 0);
         assert!(windows.is_told());
         repeats.count(7);
         windows.collect(at(2));

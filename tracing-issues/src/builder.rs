@@ -15,6 +15,7 @@ use crate::{
     event::IssueEvent,
     guard::IssueGuard,
     layer::IssueLayer,
+    normalize::Normalizer,
     novelty::Novelty,
     outbox::Outbox,
     panics,
@@ -22,6 +23,7 @@ use crate::{
     queue::ReportQueue,
     redact::Redactor,
     repeats::Repeats,
+    report::KeyHashing,
     stats::Counters,
     worker::{BeforeSend, Editor, Worker},
 };
@@ -320,6 +322,7 @@ impl Builder {
         let counters = Arc::new(Counters::default());
         let control = Arc::new(Control::default());
         let repeats = Arc::new(Repeats::new());
+        let hashing = KeyHashing::default();
         let worker = Worker {
             queue: Arc::clone(&queue),
             counters: Arc::clone(&counters),
@@ -329,9 +332,11 @@ impl Builder {
             novelty: Novelty::default(),
             dedup,
             outbox: Outbox::new(publisher),
+            hashing: hashing.clone(),
+            normalizer: Normalizer::default(),
         };
         let thread = thread::Builder::new().name("tracing-issues".to_owned()).spawn(move || worker.run())?;
-        let capture = Arc::new(Capture::new(self.settings, queue, counters, repeats, control));
+        let capture = Arc::new(Capture::new(self.settings, queue, counters, repeats, control, hashing));
         if self.reports_panics {
             panics::report_to(&capture, self.flush_timeout);
         }

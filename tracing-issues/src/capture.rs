@@ -34,7 +34,7 @@ use crate::{
     normalize::Normalizer,
     queue::ReportQueue,
     repeats::{Counted, Repeats},
-    report::{Origin, Report},
+    report::{KeyHashing, Origin, Report},
     spans::LiveSpans,
     stats::{Counters, DropReason},
     trace,
@@ -61,8 +61,10 @@ pub(crate) struct Capture {
     pub(crate) counters: Arc<Counters>,
     pub(crate) repeats: Arc<Repeats>,
     pub(crate) control: Arc<Control>,
+    /// Of issues and breadcrumbs.
+    least_level: Level,
     spans: LiveSpans,
-    hashing: foldhash::quality::RandomState,
+    hashing: KeyHashing,
     /// The subscriber that the layer is in; asked for traces.
     pub(crate) dispatch: OnceLock<WeakDispatch>,
 }
@@ -74,9 +76,17 @@ impl Capture {
         counters: Arc<Counters>,
         repeats: Arc<Repeats>,
         control: Arc<Control>,
+        hashing: KeyHashing,
     ) -> Self {
-        let (spans, hashing) = (LiveSpans::new(), foldhash::quality::RandomState::default());
-        Self { settings, queue, counters, repeats, control, spans, hashing, dispatch: OnceLock::new() }
+        let spans = LiveSpans::new();
+        let least_level = if settings.breadcrumbs > 0 { settings.level.max(Level::INFO) } else { settings.level };
+        Self { least_level, settings, queue, counters, repeats, control, spans, hashing, dispatch: OnceLock::new() }
+    }
+
+    /// Whether events of this level are issues or breadcrumbs. All that is asked of the others.
+    #[inline]
+    pub(crate) fn is_concerned(&self, level: &Level) -> bool {
+        *level <= self.least_level
     }
 
     /// Takes an event: counts it, captures it, or leaves a breadcrumb.
@@ -123,35 +133,38 @@ impl Capture {
             return self.counters.dropped(DropReason::Shutdown, 1);
         }
         let mut scratch = capturing.scratch();
-        let mut report = scratch.report.take().unwrap_or_else(|| self.queue.blank());
+        let Scratch { report, normalizer, .. } = &mut *scratch;
         report.begin(origin, record);
-        if self.spans.has_components() {
-            self.add_scope(&mut report, scope());
+        let is_scope_needed = self.spans.has_components();
+        if is_scope_needed {
+            self.add_scope(report, scope());
         }
-        let (key, counted) = self.count(&report, &mut scratch.normalizer);
-        scratch.report = match counted {
-            Counted::Yes => Some(report),
-            Counted::Wanted | Counted::No => {
-                if !self.spans.has_components() {
-                    self.add_scope(&mut report, scope());
-                }
-                report.backtrace = backtrace();
-                self.offer(report, key, counted)
+        let (key, counted) = self.count(report, normalizer);
+        if counted != Counted::Yes {
+            if !is_scope_needed {
+                self.add_scope(report, scope());
             }
-        };
+            report.backtrace = backtrace().map(Arc::new);
+            self.offer(report, key, counted);
+        }
         capturing.keep(scratch);
     }
 
-    /// Counts an error, if it is known, by a key that is a refinement of its fingerprint.
-    fn count(&self, report: &Report, normalizer: &mut Normalizer) -> (u64, Counted) {
+    /// Counts an error, if it is known, by a key that is a refinement of its fingerprint. What varies in its text is only
+    /// removed while the queue is busy: as long as the worker keeps up, that is its work. Then there is no key to arm.
+    #[inline]
+    fn count(&self, report: &Report, normalizer: &mut Normalizer) -> (Option<u64>, Counted) {
         let facts = report.facts();
         let as_is = facts.key_as_is(&self.hashing);
         let counted = self.repeats.count(as_is);
         if counted != Counted::No {
-            return (as_is, counted);
+            return (Some(as_is), counted);
+        }
+        if !self.queue.is_busy() {
+            return (None, Counted::No);
         }
         let key = facts.key(&self.hashing, normalizer);
-        (key, if key == as_is { Counted::No } else { self.repeats.count(key) })
+        (Some(key), if key == as_is { Counted::No } else { self.repeats.count(key) })
     }
 
     /// Adds the enclosing spans with their fields.
@@ -176,35 +189,34 @@ impl Capture {
         }
     }
 
-    /// Offers a report to the worker, and arms the counter that takes its repeats. What comes back can be filled again.
-    fn offer(&self, mut report: Box<Report>, key: u64, counted: Counted) -> Option<Box<Report>> {
+    /// Offers a report to the worker, and arms the counter that takes its repeats. A blank one is left in its place.
+    fn offer(&self, report: &mut Box<Report>, mut key: Option<u64>, counted: Counted) {
         report.at = SystemTime::now();
         report.thread = Some(thread::current());
-        if counted == Counted::No {
-            let mut key = key;
+        if counted == Counted::No && key.is_some() {
+            self.control.nudge();
             if self.queue.is_crowded() {
                 // The room that is left is for errors of other places: this callsite gets one counter for all it says.
-                self.control.nudge();
-                key = report.key_of_place(&self.hashing);
-                if self.repeats.count(key) == Counted::Yes {
-                    return Some(report);
+                let place = report.key_of_place(&self.hashing);
+                if self.repeats.count(place) == Counted::Yes {
+                    return;
                 }
+                key = Some(place);
                 report.is_crowded = true;
             }
-            report.repeats = self.repeats.arm(key);
+            report.repeats = key.and_then(|key| self.repeats.arm(key));
         }
-        let (mut report, reason) = match self.queue.offer(report) {
-            Ok(()) => return None,
-            Err(refused) => refused,
-        };
-        let lost = match report.repeats.take() {
-            // Others may have counted on it meanwhile.
-            Some(handle) => 1 + self.repeats.disarm(handle),
-            None if self.repeats.count(key) == Counted::Yes => 0,
-            None => 1,
-        };
-        self.counters.dropped(reason, lost);
-        Some(report)
+        let offered = std::mem::replace(report, self.queue.blank());
+        if let Err((mut refused, reason)) = self.queue.offer(offered) {
+            let lost = match (refused.repeats.take(), key) {
+                // Others may have counted on it meanwhile.
+                (Some(handle), _) => 1 + self.repeats.disarm(handle),
+                (None, Some(key)) if self.repeats.count(key) == Counted::Yes => 0,
+                (None, _) => 1,
+            };
+            self.counters.dropped(reason, lost);
+            *report = refused;
+        }
     }
 
     fn breadcrumb<S>(&self, event: &Event<'_>, ctx: &Context<'_, S>)
@@ -292,7 +304,7 @@ fn is_ours(target: &str) -> bool {
 /// Buffers of a thread, used for one error or span after the other.
 #[derive(Default)]
 struct Scratch {
-    report: Option<Box<Report>>,
+    report: Box<Report>,
     /// For spans and breadcrumbs; empty between two uses.
     fields: Fields,
     normalizer: Normalizer,

@@ -167,7 +167,7 @@ fn chain_of(report: &Report, context: &mut Map<String, Value>, redactor: &Redact
     match report.cause() {
         Some((name, Cause::Chain(chain))) => {
             context.remove(name);
-            (chain.links().map(|own| link(own.kind, own.message)).collect(), String::new())
+            (chain.links().map(|own| link(&own.kind.to_text(), own.message)).collect(), String::new())
         }
         Some((name, Cause::Text(text))) => {
             context.remove(name);

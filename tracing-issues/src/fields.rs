@@ -3,8 +3,10 @@
 //! It gives no field a meaning: that is [`report`](crate::report)'s.
 
 use std::{
+    borrow::Cow,
     error::Error,
     fmt::{self, Write as _},
+    io,
     panic::{AssertUnwindSafe, catch_unwind},
 };
 
@@ -29,8 +31,8 @@ const MAX_CHAIN: usize = 32;
 /// Buffers that have grown beyond this are given back when they are cleared.
 const KEPT_BYTES: usize = 4 * 1024;
 
-/// Fields in the order in which they were recorded, each name once.
-#[derive(Debug, Default)]
+/// Fields in the order in which they were recorded.
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Fields {
     text: String,
     entries: Vec<Entry>,
@@ -67,9 +69,40 @@ enum Stored {
 
 #[derive(Debug, Clone, Copy)]
 struct Link {
-    kind: Piece,
+    kind: StoredKind,
     message: Piece,
     severity: Option<Severity>,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum StoredKind {
+    Name(Piece),
+    Known(&'static str),
+    Io(io::ErrorKind),
+}
+
+/// The type of an error, as far as it can be known. It is written out on the worker only.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum ErrorName<'a> {
+    /// Its name; empty if it is not known.
+    Name(&'a str),
+    /// An I/O error says more by its kind.
+    Io(io::ErrorKind),
+}
+
+impl<'a> ErrorName<'a> {
+    pub(crate) const UNKNOWN: Self = Self::Name("");
+
+    pub(crate) fn is_known(self) -> bool {
+        self != Self::UNKNOWN
+    }
+
+    pub(crate) fn to_text(self) -> Cow<'a, str> {
+        match self {
+            Self::Name(name) => name.into(),
+            Self::Io(kind) => format!("io::Error({kind:?})").into(),
+        }
+    }
 }
 
 /// A recorded value.
@@ -97,8 +130,7 @@ pub(crate) struct Chain<'a> {
 /// One error of a chain.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct ChainLink<'a> {
-    /// Its type, as far as it can be known; empty otherwise.
-    pub(crate) kind: &'a str,
+    pub(crate) kind: ErrorName<'a>,
     /// What `Display` says.
     pub(crate) message: &'a str,
     /// What the service says about errors of this type.
@@ -108,7 +140,11 @@ pub(crate) struct ChainLink<'a> {
 impl<'a> Chain<'a> {
     pub(crate) fn links(self) -> impl DoubleEndedIterator<Item = ChainLink<'a>> + ExactSizeIterator {
         self.links.iter().map(move |link| ChainLink {
-            kind: self.fields.piece(link.kind),
+            kind: match link.kind {
+                StoredKind::Name(name) => ErrorName::Name(self.fields.piece(name)),
+                StoredKind::Known(name) => ErrorName::Name(name),
+                StoredKind::Io(kind) => ErrorName::Io(kind),
+            },
             message: self.fields.piece(link.message),
             severity: link.severity,
         })
@@ -122,6 +158,7 @@ impl<'a> Chain<'a> {
 
 impl<'a> Value<'a> {
     /// The text of a value that is one.
+    #[inline]
     pub(crate) fn as_text(self) -> Option<&'a str> {
         match self {
             Self::Text(text) | Self::Formatted(text) => Some(text),
@@ -146,6 +183,7 @@ impl fmt::Display for Value<'_> {
 
 impl Fields {
     /// How many there are.
+    #[inline]
     pub(crate) fn len(&self) -> usize {
         self.entries.len()
     }
@@ -172,11 +210,13 @@ impl Fields {
     }
 
     /// The entry at `index`, in the order of recording.
+    #[inline]
     pub(crate) fn at(&self, index: usize) -> Option<(&'static str, Value<'_>)> {
         self.entries.get(index).map(|entry| (entry.name, self.value(entry.value)))
     }
 
     /// The place and name of each entry, and whether it is an error with its chain.
+    #[inline]
     pub(crate) fn names(&self) -> impl Iterator<Item = (usize, &'static str, bool)> {
         let is_chain = |entry: &Entry| matches!(entry.value, Stored::Error { .. });
         self.entries.iter().enumerate().map(move |(index, entry)| (index, entry.name, is_chain(entry)))
@@ -226,6 +266,7 @@ impl Fields {
         self.set(name, Stored::U64(number));
     }
 
+    #[inline]
     fn value(&self, stored: Stored) -> Value<'_> {
         match stored {
             Stored::Text(piece) => Value::Text(self.piece(piece)),
@@ -241,10 +282,12 @@ impl Fields {
         }
     }
 
+    #[inline]
     fn piece(&self, piece: Piece) -> &str {
         self.text.get(piece.start as usize..piece.end as usize).unwrap_or_default()
     }
 
+    #[inline]
     fn set(&mut self, name: &'static str, value: Stored) {
         if let Some(known) = self.entries.iter_mut().find(|entry| entry.name == name) {
             known.value = value;
@@ -262,7 +305,11 @@ impl Fields {
                 let links = other.links.get(first as usize..(first + count) as usize).unwrap_or_default();
                 let first = self.links.len() as u32;
                 for link in links {
-                    let (kind, message) = (self.push(other.piece(link.kind)), self.push(other.piece(link.message)));
+                    let kind = match link.kind {
+                        StoredKind::Name(name) => StoredKind::Name(self.push(other.piece(name))),
+                        kind @ (StoredKind::Known(_) | StoredKind::Io(_)) => kind,
+                    };
+                    let message = self.push(other.piece(link.message));
                     self.links.push(Link { kind, message, ..*link });
                 }
                 Stored::Error { first, count }
@@ -277,6 +324,15 @@ impl Fields {
         Piece { start, end: self.text.len() as u32 }
     }
 
+    /// Takes over a text within `max` bytes.
+    #[inline]
+    fn push_bounded(&mut self, value: &str, max: usize) -> Piece {
+        if value.len() <= max && self.text.len() + value.len() <= MAX_TEXT_BYTES {
+            return self.push(value);
+        }
+        self.format(max, format_args!("{value}"))
+    }
+
     /// Drops the text of values that were replaced.
     fn compact(&mut self) {
         let old = std::mem::take(self);
@@ -287,6 +343,7 @@ impl Fields {
     }
 
     /// Formats foreign code within `max` bytes. A formatter that goes on after that is refused, one that panics is noted.
+    #[inline]
     fn format(&mut self, max: usize, args: fmt::Arguments<'_>) -> Piece {
         let start = self.text.len();
         let limit = (start + max).min(MAX_TEXT_BYTES);
@@ -335,26 +392,28 @@ struct Recorder<'a> {
 }
 
 impl Recorder<'_> {
+    /// Two fields of one name are both kept here: whoever reads them takes the last one.
+    #[inline]
     fn set(&mut self, field: &Field, value: Stored) {
         let name = field.name();
-        self.fields.set(name.strip_prefix("r#").unwrap_or(name), value);
+        if self.fields.entries.len() < MAX_FIELDS {
+            self.fields.entries.push(Entry { name: name.strip_prefix("r#").unwrap_or(name), value });
+        }
     }
 
     fn link(&mut self, error: &(dyn Error + 'static)) -> Link {
         let class = self.error_types.of(error);
-        let kind = match class {
-            Some(class) => self.fields.push(class.name()),
-            None => self.type_name(error),
+        let kind = match (class, error.downcast_ref::<io::Error>()) {
+            (Some(class), _) => StoredKind::Known(class.name()),
+            (None, Some(error)) => StoredKind::Io(error.kind()),
+            (None, None) => StoredKind::Name(self.type_name(error)),
         };
         let message = self.fields.format(MAX_VALUE_BYTES, format_args!("{error}"));
         Link { kind, message, severity: class.and_then(|class| class.severity) }
     }
 
-    /// The type of an error behind `dyn Error`: the concrete one where it is known, else the first word of its `Debug`.
+    /// The type of an error behind `dyn Error` is the first word of its `Debug`.
     fn type_name(&mut self, error: &(dyn Error + 'static)) -> Piece {
-        if let Some(io) = error.downcast_ref::<std::io::Error>() {
-            return self.fields.format(MAX_VALUE_BYTES, format_args!("io::Error({:?})", io.kind()));
-        }
         let mut name = TypeName::default();
         let outcome = catch_unwind(AssertUnwindSafe(|| type_name_of(error, &mut name)));
         if outcome.is_ok() { self.fields.push(name.as_str()) } else { Piece::default() }
@@ -370,7 +429,7 @@ impl Visit for Recorder<'_> {
 
     fn record_str(&mut self, field: &Field, value: &str) {
         let max = if names_an_error(field.name()) { MAX_ERROR_TEXT_BYTES } else { MAX_VALUE_BYTES };
-        let piece = self.fields.format(max, format_args!("{value}"));
+        let piece = self.fields.push_bounded(value, max);
         self.set(field, Stored::Text(piece));
     }
 

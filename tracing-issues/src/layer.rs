@@ -47,7 +47,9 @@ where
     }
 
     fn on_event(&self, event: &Event<'_>, ctx: Context<'_, S>) {
-        self.capture.event(event, &ctx);
+        if self.capture.is_concerned(event.metadata().level()) {
+            self.capture.event(event, &ctx);
+        }
     }
 
     fn on_new_span(&self, attrs: &Attributes<'_>, id: &Id, ctx: Context<'_, S>) {

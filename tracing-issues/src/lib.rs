@@ -60,13 +60,13 @@ mod outbox;
 mod panics;
 pub mod publish;
 mod queue;
+#[doc(hidden)]
+pub mod redact;
 mod repeats;
 mod report;
 mod spans;
 #[doc(hidden)]
 pub mod spool;
-#[doc(hidden)]
-pub mod redact;
 mod stats;
 pub mod testing;
 mod trace;

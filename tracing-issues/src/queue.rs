@@ -56,9 +56,20 @@ impl ReportQueue {
         })
     }
 
+    /// Whether reports come faster than the worker takes them.
+    pub(crate) fn is_busy(&self) -> bool {
+        self.is_filled_to(4)
+    }
+
     /// Whether it is half full: what comes now is kept for errors from other places.
     pub(crate) fn is_crowded(&self) -> bool {
-        self.reports.len() * 2 >= self.reports.capacity() || self.bytes.load(Relaxed) * 2 >= MAX_BYTES
+        self.is_filled_to(2)
+    }
+
+    /// One part of so many.
+    #[inline]
+    fn is_filled_to(&self, parts: usize) -> bool {
+        self.reports.len() * parts >= self.reports.capacity() || self.bytes.load(Relaxed) * parts >= MAX_BYTES
     }
 
     /// Refuses what is offered from now on.

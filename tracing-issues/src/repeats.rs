@@ -58,6 +58,7 @@ impl Repeats {
     }
 
     /// Counts one more error, if its key is known.
+    #[inline]
     pub(crate) fn count(&self, key: u64) -> Counted {
         for counter in &self.0[set_of(key)] {
             let mut state = counter.state.load(Acquire);
@@ -71,6 +72,13 @@ impl Repeats {
             }
         }
         Counted::No
+    }
+
+    /// Whether a key is known.
+    pub(crate) fn is_armed(&self, key: u64) -> bool {
+        self.0[set_of(key)]
+            .iter()
+            .any(|counter| counter.state.load(Acquire) & ARMED != 0 && counter.key.load(Relaxed) == key)
     }
 
     /// Arms a counter for a key. `None` if all its places are in use: then each error of the key is reported by itself.
@@ -106,6 +114,7 @@ impl Repeats {
     }
 }
 
+#[inline]
 fn set_of(key: u64) -> std::ops::Range<usize> {
     let first = (key as usize % (COUNTERS / WAYS)) * WAYS;
     first..first + WAYS

@@ -9,18 +9,19 @@ use std::{
 };
 
 use crate::{
-    aggregate::{Due, Subject, Windows},
+    aggregate::{Due, NoRoom, Subject, Windows},
     capture,
     categorise::{Origin, categorise, redact_again},
     control::{Control, FlushRequest},
     dedup::{Deduplicator, Verdict},
     event::IssueEvent,
     fingerprint::Fingerprint,
+    normalize::Normalizer,
     novelty::Novelty,
     outbox::{Outbox, say},
     queue::ReportQueue,
     redact::Redactor,
-    report::Report,
+    report::{KeyHashing, Report},
     stats::{Counters, DropReason},
 };
 
@@ -41,6 +42,9 @@ pub(crate) struct Worker {
     pub(crate) novelty: Novelty,
     pub(crate) dedup: Box<dyn Deduplicator>,
     pub(crate) outbox: Outbox,
+    /// As the callers hash.
+    pub(crate) hashing: KeyHashing,
+    pub(crate) normalizer: Normalizer,
 }
 
 /// Makes the events: what is known of the process, the redactor, and the service's own hook.
@@ -145,7 +149,7 @@ impl Worker {
             && let Some(counter) = report.repeats.take()
         {
             let place = report.fingerprint_of_place(project, service);
-            let lost = self.windows.add_place(place, report.without_details(), counter, now);
+            let lost = self.windows.add_place(place, &report, counter, now);
             self.counters.dropped(DropReason::TooManyIssues, lost);
         }
         let own = report.facts().fingerprint(project, service);
@@ -163,20 +167,24 @@ impl Worker {
             // Its counter is worth more to an error that may come back.
             errors += self.windows.repeats.disarm(counter);
         }
-        match self.windows.add(fingerprint, subject, report, errors, verdict, now) {
-            Ok(used) => {
+        match self.windows.add(fingerprint, subject, &mut report, errors, verdict, now) {
+            Ok(()) => {
                 self.counters.suppressed(errors - u64::from(verdict == Verdict::Admit));
-                used.into_iter().for_each(|report| self.queue.recycle(report));
+                if subject == Subject::Error {
+                    let facts = report.facts();
+                    let key = facts.key(&self.hashing, &mut self.normalizer);
+                    self.windows.learn(&fingerprint, key, facts.key_as_is(&self.hashing));
+                }
                 if !is_open && self.outbox.is_down() {
                     self.say_unsent(fingerprint);
                 }
             }
-            Err(report) => {
-                let counted = report.repeats.map_or(0, |counter| self.windows.repeats.disarm(counter));
+            Err(NoRoom) => {
+                let counted = report.repeats.take().map_or(0, |counter| self.windows.repeats.disarm(counter));
                 self.counters.dropped(DropReason::TooManyIssues, errors + counted);
-                self.queue.recycle(report);
             }
         }
+        self.queue.recycle(report);
     }
 
     /// Sends everything that is counted, due or not. Tells whether all of it was settled before the deadline.

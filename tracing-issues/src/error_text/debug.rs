@@ -100,14 +100,26 @@ impl Write for TypeName {
     }
 }
 
-/// The word that a derived `Debug` output starts with, if the text is one.
+/// The path that a derived `Debug` output starts with, if the text is one. Read byte by byte: this runs for each error.
 fn debug_name(debug: &str) -> Option<&str> {
-    let end = debug.find(|c: char| !(c.is_alphanumeric() || c == '_' || c == ':')).unwrap_or(debug.len());
-    let (path, rest) = debug.split_at(end);
-    let is_path = path.split("::").all(|name| !name.is_empty() && !name.contains(':'));
-    let is_type = path.rsplit("::").next().is_some_and(|last| last.starts_with(|c: char| c.is_ascii_uppercase()));
+    let bytes = debug.as_bytes();
+    let is_word = |byte: &u8| byte.is_ascii_alphanumeric() || *byte == b'_';
+    let (mut segment, mut at) = (0, 0);
+    loop {
+        at += bytes[at..].iter().take_while(|byte| is_word(byte)).count();
+        if at == segment {
+            return None;
+        }
+        if !bytes[at..].starts_with(b"::") {
+            break;
+        }
+        at += 2;
+        segment = at;
+    }
+    let (path, rest) = debug.split_at(at);
+    let is_type = bytes[segment].is_ascii_uppercase();
     let is_debug = rest.is_empty() || rest.starts_with('(') || rest.strip_prefix(" {").is_some_and(starts_with_field);
-    (is_path && is_type && is_debug).then_some(path)
+    (is_type && is_debug).then_some(path)
 }
 
 /// Whether text after `{` goes on as `Debug` does; text that was cut off there does.

@@ -82,6 +82,14 @@ impl<'a> Bytes<'a> {
         }
     }
 
+    /// Whether a value goes on here, whatever was before.
+    fn continues(self, at: usize) -> bool {
+        match self.at(at) {
+            b'/' => self.at(at + 1) != b'>',
+            byte => is_alnum(byte) || matches!(byte, b'_' | b'+' | b'-'),
+        }
+    }
+
     /// A text that was escaped n times has a unit of 2^n - 1 backslashes before its own quotes, and twice one more for
     /// each backslash of its content.
     fn closing_mark(self, start: usize, mark: u8, backslashes: usize) -> usize {
@@ -92,11 +100,11 @@ impl<'a> Bytes<'a> {
                 continue;
             }
             let at = start + offset;
-            // An apostrophe, or a quote that SQL doubles, is followed by a letter.
-            let is_doubled = at > start && self.at(at + 1) == mark && is_alnum(self.at(at + 2));
-            let is_apostrophe = mark == b'\'' && (is_alnum(self.at(at + 1)) || is_doubled);
+            // A quote that SQL doubles. Other quotes in front of a letter are apostrophes, or open another text.
+            let is_doubled = mark == b'\'' && at > start && self.at(at + 1) == mark && is_alnum(self.at(at + 2));
+            let is_inner = is_doubled || self.continues(at + 1);
             let is_outer = before <= backslashes || (before - backslashes).is_multiple_of(2 * (backslashes + 1));
-            if *byte == mark && is_outer && !is_apostrophe {
+            if *byte == mark && is_outer && !is_inner {
                 return at - before.min(backslashes);
             }
             before = 0;

@@ -81,7 +81,7 @@ fn connection(bytes: Bytes<'_>, start: usize, end: usize) -> Option<(Style, usiz
 fn gap_end(bytes: Bytes<'_>, at: usize) -> usize {
     let value = bytes.skip_most(at, 16, is_space);
     let next_line = bytes.skip_most(value, 64, |byte| byte.is_ascii_whitespace());
-    if next_line > value && matches!(bytes.at(next_line), b'"' | b'[' | b'{') { next_line } else { value }
+    if next_line > value && bytes.at(next_line) == b'"' { next_line } else { value }
 }
 
 fn is_tag(bytes: Bytes<'_>, start: usize) -> bool {
@@ -184,6 +184,9 @@ fn spoken(bytes: Bytes<'_>, start: usize, end: usize, is_secret: &IsSecret<'_>) 
         return values::secret(bytes, at, Style::Colon);
     }
     let quoted = bytes.quote(at);
+    if quoted.is_none() && !is_alnum(bytes.at(at)) {
+        return None;
+    }
     let run = bytes.skip_most(at, 24, |byte| !is_space(byte));
     if quoted.is_none() && !bytes.slice(at, run).iter().any(u8::is_ascii_digit) {
         return None;
@@ -194,7 +197,7 @@ fn spoken(bytes: Bytes<'_>, start: usize, end: usize, is_secret: &IsSecret<'_>) 
         return if quoted.is_some() { values::secret(bytes, at, Style::Colon) } else { value(6, 1) };
     }
     // `secret "db-credentials-2024" not found` names the secret.
-    if names::ends_with(name, "secret") || bytes.at(at) == b':' || !is_secret(name) {
+    if names::ends_with(name, "secret") || !is_secret(name) {
         return None;
     }
     value(16, 4)

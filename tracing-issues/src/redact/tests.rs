@@ -99,6 +99,8 @@ fn debug_of_rust() {
     check(r#"{"authorization": "Bearer x", "host": "y"}"#, r#"{"authorization": "Bearer *", "host": "y"}"#);
     check(r#"Header { name: "cookie", value: "x=1; y=2" }"#, r#"Header { name: "cookie", value: "*" }"#);
     check(r#"args: ["--password", "x", "-v"]"#, r#"args: ["--password", "*", "-v"]"#);
+    check(r#"Login { password: Wrapped("x"), a: 1 }"#, r#"Login { password: *, a: 1 }"#);
+    check("password=Sword1 {\"a\": 1}", "password=* {\"a\": 1}");
     check("password: Some(\"cut", "password: Some(*");
 }
 

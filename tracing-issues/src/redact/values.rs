@@ -18,6 +18,10 @@ const SCHEMES: &[&str] = &[
     "signature", "hawk", "aws4-hmac-sha256", "sso-key", "ssws", "genie", "genie-key", "sharedkey", "sharedaccesssignature",
 ];
 
+/// Types around a secret that stay.
+const WRAPPERS: &[&str] =
+    &["Some", "Ok", "Owned", "Borrowed", "Zeroizing", "HeaderValue", "Bearer", "ApiKey", "Protected"];
+
 /// How the name and the value are connected: what is a value and what is the rest of a sentence depends on it.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Style {
@@ -93,31 +97,41 @@ fn is_scheme(bytes: Bytes<'_>, start: usize, end: usize) -> bool {
     SCHEMES.iter().any(|scheme| bytes.str(start, end).eq_ignore_ascii_case(scheme))
 }
 
-/// What is inside `Some(..)`, `Password { .. }`, `{..}`; all of `[..]`. To the end of the text if that was cut.
+/// What is inside `Some(..)`, `Password { .. }`, `{..}`; all of `[..]` and of `Unknown(..)`. To the end of the text if
+/// that was cut.
 fn bracketed(bytes: Bytes<'_>, at: usize) -> Option<Range<usize>> {
     let name_end = bytes.skip_most(at, 64, |byte| is_alnum(byte) || matches!(byte, b'_' | b':' | b'<' | b'>'));
-    let is_type = name_end > at && bytes.at(at).is_ascii_uppercase();
-    let open = if is_type { bytes.skip_most(name_end, 1, is_space) } else { name_end };
-    let byte = bytes.at(open);
-    let is_open = match byte {
-        b'(' => is_type || name_end == at,
-        b'{' => (is_type || name_end == at) && bytes.at(open + 1) != b'}',
-        b'[' => name_end == at || is_type,
-        _ => false,
-    };
-    if !is_open || (open > name_end && byte != b'{') {
+    let is_named = name_end > at && bytes.at(at).is_ascii_uppercase();
+    let has_space = is_named && bytes.at(name_end) == b' ' && bytes.at(name_end + 1) == b'{';
+    let open = name_end + usize::from(has_space);
+    let is_open = matches!(bytes.at(open), b'(' | b'{' | b'[') && (is_named || name_end == at);
+    if !is_open || (bytes.at(open) == b'{' && bytes.at(open + 1) == b'}') {
         return None;
     }
     let close = closing_bracket(bytes, open);
-    let is_whole = close < bytes.len();
-    if is_whole && !is_blank(bytes.at(close + 1)) && !is_end(bytes, close + 1) {
-        return None;
+    if close < bytes.len() && !is_end(bytes, close + 1) {
+        return Some(at..bare_end(bytes, close + 1));
     }
-    let inner = bytes.skip_most(open + 1, 256, |byte| byte.is_ascii_whitespace());
-    if byte == b'[' && !names::is_mask(bytes.str(inner, close)) {
-        return Some(open..if is_whole { close + 1 } else { close });
+    let inner = bytes.skip_most(open + 1, 256, |byte| byte.is_ascii_whitespace()).min(close);
+    let is_opaque = bytes.at(open) == b'[' || (is_named && !is_wrapper(bytes.str(at, name_end)));
+    if is_opaque && !names::is_mask(bytes.str(inner, close)) {
+        // A word with a struct behind it may as well be the secret with a sentence behind it.
+        return Some(
+            at..if has_space && !bytes.slice(at, name_end).iter().all(u8::is_ascii_alphabetic) {
+                name_end
+            } else {
+                (close + 1).min(bytes.len())
+            },
+        );
     }
-    Some(inner.min(close)..close)
+    Some(inner..close)
+}
+
+/// Whether a type is known to hold a secret, and thus is none itself.
+fn is_wrapper(name: &str) -> bool {
+    let name = name.split('<').next().unwrap_or_default();
+    let name = name.rsplit(':').next().unwrap_or_default();
+    WRAPPERS.contains(&name) || names::is_secret(name.strip_suffix("Box").unwrap_or(name))
 }
 
 /// The bracket that closes the one here. Brackets in texts do not count.

@@ -38,6 +38,9 @@ pub const REDACTED: &str = "[redacted]";
 /// Values that are nested deeper are redacted as a whole.
 const MAX_DEPTH: usize = 64;
 
+/// Nothing is left to find after the second pass, but for texts that were made to be hard to read.
+const MAX_PASSES: usize = 4;
+
 type Rule = dyn Fn(&str) -> Option<String> + Send + Sync;
 
 /// The rules of redaction. Cheap to clone; the default has all rules that are built in.
@@ -111,10 +114,22 @@ impl Redactor {
         self.nested(name, value, 0);
     }
 
+    /// One pass finds the secrets. Behind a `[redacted]` the rest can read differently, so a text that had one is read again.
     fn built_in<'a>(&self, text: &'a str) -> Cow<'a, str> {
+        let mut text = Cow::Borrowed(text);
+        for _ in 0..MAX_PASSES {
+            match self.pass(&text) {
+                Some(redacted) => text = Cow::Owned(redacted),
+                None => break,
+            }
+        }
+        text
+    }
+
+    fn pass(&self, text: &str) -> Option<String> {
         let secrets = scan::secrets(text, &|name| self.is_secret_name(name));
         if secrets.is_empty() {
-            return Cow::Borrowed(text);
+            return None;
         }
         let mut redacted = String::with_capacity(text.len());
         let mut at = 0;
@@ -124,7 +139,7 @@ impl Redactor {
             at = secret.end;
         }
         redacted.push_str(text.get(at..).unwrap_or_default());
-        Cow::Owned(redacted)
+        Some(redacted)
     }
 
     fn nested(&self, name: &str, value: &mut Value, depth: usize) {

@@ -48,6 +48,9 @@ pub(super) fn secret(bytes: Bytes<'_>, start: usize, end: usize, is_secret: &IsS
         };
     }
     let range = values::secret(bytes, at, style)?;
+    if range.is_empty() {
+        return Some(range);
+    }
     Some(range.start..connection_string_end(bytes, start, range.end, style))
 }
 

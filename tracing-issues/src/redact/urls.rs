@@ -4,6 +4,7 @@
 use std::ops::Range;
 
 use super::{
+    REDACTED,
     bytes::{Bytes, changes, is_alnum, is_digit},
     names,
 };
@@ -35,7 +36,7 @@ pub(super) fn password(bytes: Bytes<'_>, at: usize) -> Option<Range<usize>> {
         // A password with a slash, or one that was cut.
         (None, Some(port)) => {
             let is_cut = end == bytes.len() && authority.len() == address.len() && !is_web;
-            let is_password = !port.is_empty() && (colon == Some(0) || !is_port(port));
+            let is_password = !port.is_empty() && !port.contains(REDACTED) && (colon == Some(0) || !is_port(port));
             address.rfind('@').or_else(|| (is_cut && is_password).then_some(end - start))
         }
     }?;
@@ -43,8 +44,9 @@ pub(super) fn password(bytes: Bytes<'_>, at: usize) -> Option<Range<usize>> {
         Some(colon) => colon + 1..at_sign,
         None => user_token(address, at_sign)?,
     };
-    let is_worth = !names::is_mask(address.get(secret.clone())?);
-    is_worth.then_some(start + secret.start..start + secret.end)
+    let (from, to) = (start + secret.start, start + secret.end);
+    // What is redacted already is passed over, so that the second time reads the text as the first time did.
+    Some(if names::is_mask(address.get(secret)?) { to..to } else { from..to })
 }
 
 /// As above, for an address that is the parameter of another.

@@ -4,6 +4,7 @@
 use std::ops::Range;
 
 use super::{
+    REDACTED,
     bytes::{Bytes, changes, is_alnum, is_blank, is_name, is_space},
     names,
 };
@@ -36,6 +37,10 @@ pub(super) enum Style {
 /// The secret in the value that starts here. Empty if there is a value that can stay.
 pub(super) fn secret(bytes: Bytes<'_>, at: usize, style: Style) -> Option<Range<usize>> {
     let at = literal_prefix(bytes, at);
+    let redacted_end = at + REDACTED.len();
+    if bytes.has(at, REDACTED) && is_end(bytes, redacted_end) {
+        return Some(redacted_end..redacted_end);
+    }
     if let Some(quote) = bytes.quote(at) {
         let start = at + quote.len;
         return worth(bytes, without_scheme(bytes, start, bytes.closing(start, quote)));
@@ -58,7 +63,8 @@ pub(super) fn cookie(bytes: Bytes<'_>, at: usize, style: Style) -> Option<Range<
         }
         end = next_end;
     }
-    Some(first.start..end)
+    let start = if first.is_empty() && end > first.end { at } else { first.start };
+    Some(start..end)
 }
 
 /// Whether a value can be told from words: letters and digits in turns.
@@ -83,7 +89,12 @@ fn literal_prefix(bytes: Bytes<'_>, at: usize) -> usize {
 }
 
 fn worth(bytes: Bytes<'_>, range: Range<usize>) -> Option<Range<usize>> {
-    (!names::is_mask(bytes.str(range.start, range.end))).then_some(range)
+    let value = bytes.str(range.start, range.end);
+    // What is redacted already is passed over, so that the second time reads the text as the first time did.
+    if value == REDACTED {
+        return Some(range.end..range.end);
+    }
+    (!names::is_mask(value)).then_some(range)
 }
 
 /// `Bearer` stays in `Bearer abc`.
@@ -113,18 +124,13 @@ fn bracketed(bytes: Bytes<'_>, at: usize) -> Option<Range<usize>> {
         return Some(at..bare_end(bytes, close + 1));
     }
     let inner = bytes.skip_most(open + 1, 256, |byte| byte.is_ascii_whitespace()).min(close);
-    let is_opaque = bytes.at(open) == b'[' || (is_named && !is_wrapper(bytes.str(at, name_end)));
-    if is_opaque && !names::is_mask(bytes.str(inner, close)) {
-        // A word with a struct behind it may as well be the secret with a sentence behind it.
-        return Some(
-            at..if has_space && !bytes.slice(at, name_end).iter().all(u8::is_ascii_alphabetic) {
-                name_end
-            } else {
-                (close + 1).min(bytes.len())
-            },
-        );
+    let is_unknown = is_named && !is_wrapper(bytes.str(at, name_end));
+    if !is_unknown && (bytes.at(open) != b'[' || names::is_mask(bytes.str(inner, close))) {
+        return Some(inner..close);
     }
-    Some(inner..close)
+    // A word with a struct behind it may as well be the secret with a sentence behind it.
+    let is_secret_itself = has_space && !bytes.slice(at, name_end).iter().all(u8::is_ascii_alphabetic);
+    Some(at..if is_secret_itself { name_end } else { (close + 1).min(bytes.len()) })
 }
 
 /// Whether a type is known to hold a secret, and thus is none itself.
@@ -175,6 +181,9 @@ fn bare(bytes: Bytes<'_>, at: usize, style: Style) -> Option<Range<usize>> {
         return None;
     }
     let value = bytes.str(start, end);
+    if value == REDACTED {
+        return Some(end..end);
+    }
     let is_said = match style {
         Style::Data => names::is_state(value),
         Style::Colon => names::is_speech(value),

@@ -21,7 +21,7 @@ fn texts() -> impl Strategy<Value = String> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(100_000) })]
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(20_000) })]
 
     #[test]
     fn the_second_time_changes_nothing(text in texts()) {
@@ -31,7 +31,7 @@ proptest! {
     }
 
     #[test]
-    fn a_planted_secret_goes(before in texts(), secret in "[A-Za-z0-9+_.-]{2,10}(/[A-Za-z0-9+_.-]{1,8})?Q7zQ9", after in texts()) {
+    fn a_planted_secret_goes(before in "[a-zA-Z0-9 :=,.;ä\n]{0,30}", secret in "[A-Za-z0-9+_.-]{2,10}(/[A-Za-z0-9+_.-]{1,8})?Q7zQ9", after in texts()) {
         for planted in [
             format!("{before} password={secret} {after}"),
             format!("{before}\n{{\"api_key\": \"{secret}\"}}{after}"),

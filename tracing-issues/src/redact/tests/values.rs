@@ -7,7 +7,8 @@ use serde_json::{Value, json};
 use super::super::{REDACTED, Redactor};
 
 #[track_caller]
-fn check(name: &str, mut value: Value, expected: Value) {
+fn check(name: &str, mut value: Value, expected: impl Into<Value>) {
+    let expected = expected.into();
     Redactor::default().value(name, &mut value);
     assert_eq!(value, expected);
     Redactor::default().value(name, &mut value);

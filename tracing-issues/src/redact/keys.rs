@@ -37,6 +37,9 @@ const PREFIXES: &[(&str, usize)] = &[
 /// The shortest key with its prefix; shorter words need no look at the list.
 const MIN_KEY: usize = 12;
 
+/// So many characters of a key tell whether it is one.
+const MAX_LOOK: usize = 64;
+
 /// Base64 of `{"`: how each JSON web token starts.
 const JWT: &str = "eyJ";
 
@@ -62,18 +65,19 @@ impl Keys {
             let end = bytes.skip_back(end, end - at, |byte| byte == b'.');
             return (end - at >= MIN_KEY).then_some(at..end);
         }
-        let prefix = |(prefix, least): &&(&str, usize)| {
-            let end = tail_end(bytes, at, prefix);
+        // Looks a bounded way ahead, since a word may have many places where a key could start.
+        let is_issued = |(prefix, least): &&(&str, usize)| {
+            let start = at + prefix.len();
+            if bytes.slice(at, start) != prefix.as_bytes() {
+                return false;
+            }
+            let end = bytes.skip_most(start, MAX_LOOK, |byte| is_tail(byte, prefix));
             let least = if end == bytes.len() && prefix.len() > 3 { 4.min(*least) } else { *least };
-            bytes.slice(at, at + prefix.len()) == prefix.as_bytes() && end >= at + prefix.len() + least
+            end >= start + least && is_key(bytes.slice(start, end), prefix)
         };
-        // Most words end here: the first letter is compared before anything is searched.
-        let first = bytes.at(at);
-        if let Some((prefix, _)) =
-            PREFIXES.iter().filter(|(name, _)| name.as_bytes().first() == Some(&first)).find(prefix)
-        {
+        if let Some((prefix, _)) = PREFIXES.iter().find(is_issued) {
             self.has_aws_id |= prefix.ends_with("IA");
-            return Some(at..tail_end(bytes, at, prefix)).filter(|key| is_key(bytes, key, prefix));
+            return Some(at..tail_end(bytes, at, prefix));
         }
         self.generic(bytes, at).or_else(|| self.aws_secret(bytes, at))
     }
@@ -137,18 +141,17 @@ fn is_body_cut(bytes: Bytes<'_>, start: usize) -> bool {
     bytes.skip(start, |byte| is_alnum(byte) || byte.is_ascii_whitespace() || b"+/=\\".contains(&byte)) == bytes.len()
 }
 
+fn is_tail(byte: u8, prefix: &str) -> bool {
+    is_alnum(byte) || matches!(byte, b'-' | b'_') || (matches!(byte, b'.' | b'/') && prefix.contains(char::from(byte)))
+}
+
 fn tail_end(bytes: Bytes<'_>, at: usize, prefix: &str) -> usize {
-    let (has_dot, has_slash) = (prefix.contains('.'), prefix.contains('/'));
-    let is_tail = |byte: u8| {
-        is_alnum(byte) || matches!(byte, b'-' | b'_') || (byte == b'.' && has_dot) || (byte == b'/' && has_slash)
-    };
-    let end = bytes.skip(at + prefix.len(), is_tail);
+    let end = bytes.skip(at + prefix.len(), |byte| is_tail(byte, prefix));
     bytes.skip_back(end, end.saturating_sub(at + prefix.len()), |byte| byte == b'.')
 }
 
 /// Prefixes without a mark of their own are those of keys only with random letters behind them.
-fn is_key(bytes: Bytes<'_>, key: &Range<usize>, prefix: &str) -> bool {
-    let tail = bytes.slice(key.start + prefix.len(), key.end);
+fn is_key(tail: &[u8], prefix: &str) -> bool {
     match prefix {
         "AKIA" | "ASIA" => tail.iter().all(|byte| byte.is_ascii_uppercase() || is_digit(*byte)),
         "key-" | "dapi" => tail.iter().all(u8::is_ascii_hexdigit),

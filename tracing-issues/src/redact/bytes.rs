@@ -36,13 +36,13 @@ impl<'a> Bytes<'a> {
     }
 
     /// The end of the run of `class` that starts here.
-    pub(super) fn skip(self, at: usize, mut class: impl FnMut(u8) -> bool) -> usize {
+    pub(super) fn skip(self, at: usize, class: impl Fn(u8) -> bool) -> usize {
         let rest = self.slice(at, self.len());
         at + rest.iter().position(|byte| !class(*byte)).unwrap_or(rest.len())
     }
 
     /// As `skip`, but looks at no more than `most` bytes.
-    pub(super) fn skip_most(self, at: usize, most: usize, class: impl Fn(u8) -> bool) -> usize {
+    pub(super) fn skip_most(self, at: usize, most: usize, mut class: impl FnMut(u8) -> bool) -> usize {
         let rest = self.slice(at, at + most);
         at + rest.iter().position(|byte| !class(*byte)).unwrap_or(rest.len())
     }

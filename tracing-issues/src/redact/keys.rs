@@ -4,7 +4,7 @@
 use std::ops::Range;
 
 use super::{
-    bytes::{Bytes, changes, is_alnum, is_digit},
+    bytes::{Bytes, changes, is_alnum, is_digit, is_name},
     names,
 };
 
@@ -55,7 +55,7 @@ pub(super) struct Keys {
 impl Keys {
     /// The key that starts here, within a word.
     pub(super) fn known(&mut self, bytes: Bytes<'_>, at: usize, word_end: usize) -> Option<Range<usize>> {
-        let is_cut = word_end == bytes.len();
+        let is_cut = word_end == bytes.len() || is_name(bytes.at(word_end));
         if word_end - at < MIN_KEY && !is_cut {
             // The secret of AWS may have a `+` or a slash early.
             return self.aws_secret(bytes, at);

@@ -10,6 +10,9 @@ use super::{
     pairs, urls,
 };
 
+/// Longer words are read in parts, so that a word with many secrets is not read to its end for each.
+const MAX_WORD: usize = 256;
+
 /// Says whether a name is that of a secret.
 pub(super) type IsSecret<'a> = dyn Fn(&str) -> bool + 'a;
 
@@ -65,7 +68,7 @@ pub(super) fn secrets(text: &str, is_secret: &IsSecret<'_>) -> Vec<Range<usize>>
 /// The end of a name: what ends a sentence is no part of it, nor is a line of dashes.
 fn word_end(bytes: Bytes<'_>, at: usize) -> usize {
     let mut before = 0;
-    let end = bytes.skip(at, |byte| {
+    let end = bytes.skip_most(at, MAX_WORD, |byte| {
         let is_line = byte == b'-' && before == b'-';
         before = byte;
         is_name(byte) && !is_line

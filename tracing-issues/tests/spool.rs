@@ -69,13 +69,14 @@ fn files(dir: &Path) -> Vec<PathBuf> {
     fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path()).collect()
 }
 
-/// What a process that starts now would adopt from all files, whoever has them.
-fn open_on_disk(dir: &Path) -> Vec<Envelope> {
+/// What a process that starts now would adopt from all files if their owners were dead, and its complaints.
+fn on_disk(dir: &Path) -> (Vec<Envelope>, Vec<String>) {
     let copy = tempfile::tempdir().unwrap();
     for path in files(dir) {
         fs::copy(&path, copy.path().join(path.file_name().unwrap())).unwrap();
     }
-    open_in(copy.path()).1
+    let (_spool, adopted) = Spool::open(copy.path(), SERVICE, DEFAULT_MAX_BYTES).unwrap();
+    (adopted.envelopes, adopted.problems)
 }
 
 /// Not a test, but what the children do; nothing when it is run as a test.
@@ -250,7 +251,7 @@ fn an_adoption_that_is_killed_again_and_again_loses_and_repeats_nothing() {
         kill(child);
         settled += reader.join().unwrap();
         // One may have been settled that the child had no time to tell.
-        let open = open_on_disk(dir.path());
+        let (open, _) = on_disk(dir.path());
         let first = all - open.len() as u128;
         assert!((settled..=settled + 1).contains(&first), "{settled} told, {first} settled");
         assert_eq!(open, events(first..all));
@@ -300,7 +301,9 @@ fn a_file_that_may_not_grow_is_told_and_what_fits_again_is_saved() {
     let (mut child, mut lines) = spawn_by(limited, "limited", dir.path());
     let last = next(&mut lines).unwrap().parse().unwrap();
     assert!(last > 10);
-    assert_eq!(open_on_disk(dir.path()), (0..last).map(|n| envelope(n, &"x".repeat(100))).collect::<Vec<_>>());
+    let (found, problems) = on_disk(dir.path());
+    assert_eq!(found, (0..last).map(|n| envelope(n, &"x".repeat(100))).collect::<Vec<_>>());
+    assert_eq!(problems, [""; 0], "what did not fit as a whole was cut off");
     child.stdin.as_mut().unwrap().write_all(b"\n").unwrap();
     assert_eq!(next(&mut lines).unwrap(), "saved");
     kill(child);

@@ -4,8 +4,7 @@
 use std::{io, path::Path};
 
 use super::{
-    Spool,
-    entry::{self, Kind},
+    Kind, Spool, entry,
     file::{self, SpoolFile},
     replay::{Found, Replay},
 };
@@ -52,9 +51,7 @@ impl Spool {
         let is_new = |envelope: &Envelope| !self.open.contains_key(&envelope.event_id);
         adopted.envelopes = replay.into_open().into_iter().filter(is_new).collect();
         for envelope in &adopted.envelopes {
-            entry::with_envelope(Kind::Event, envelope)
-                .into_iter()
-                .for_each(|bytes| self.put(envelope.event_id, Kind::Event, &bytes));
+            entry::open(envelope).into_iter().for_each(|bytes| self.put(envelope.event_id, Kind::Event, &bytes));
         }
         adopted
     }

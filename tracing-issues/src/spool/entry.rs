@@ -21,36 +21,22 @@ const PREFIX_BYTES: usize = MARK.len() + 4 + 8;
 /// The longest body that is written or believed; the worker's events are at most 256 KiB.
 const MAX_BODY_BYTES: usize = 4 * 1024 * 1024;
 
-const EVENT: u8 = 1;
-const PENDING: u8 = 2;
-const DONE: u8 = 3;
+const OPEN: u8 = 1;
+const DONE: u8 = 2;
 
 /// One line of the journal.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Entry {
-    /// To be delivered, exactly these bytes.
-    Event(Envelope),
-    /// What a window has counted so far, under the id that its next event will have.
-    Pending(Envelope),
+    /// To be sent, in place of what was there under its id: an event, or the checkpoint of one that is still counted.
+    /// Whoever reads a file has no use for the difference, as all counting has ended.
+    Open(Envelope),
     /// Settled: nothing with this id is to be sent again.
     Done(Uuid),
 }
 
-/// Whether an envelope is an event or a checkpoint of one that is still counted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kind {
-    /// Its bytes are final.
-    Event,
-    /// The next checkpoint replaces it.
-    Pending,
-}
-
 /// The bytes of an entry with an envelope, or nothing if it is too large for one.
-pub(super) fn with_envelope(kind: Kind, envelope: &Envelope) -> Option<Vec<u8>> {
-    let mut body = vec![match kind {
-        Kind::Event => EVENT,
-        Kind::Pending => PENDING,
-    }];
+pub(super) fn open(envelope: &Envelope) -> Option<Vec<u8>> {
+    let mut body = vec![OPEN];
     body.extend(envelope.event_id.as_bytes());
     body.extend(envelope.occurrences.to_le_bytes());
     for text in [envelope.key.as_bytes(), envelope.title.as_bytes(), &envelope.payload] {
@@ -130,8 +116,7 @@ fn parse(body: &[u8]) -> Option<Entry> {
     let [kind] = fields.array()?;
     let event_id = Uuid::from_bytes(fields.array()?);
     let entry = match kind {
-        EVENT => Entry::Event(fields.envelope(event_id)?),
-        PENDING => Entry::Pending(fields.envelope(event_id)?),
+        OPEN => Entry::Open(fields.envelope(event_id)?),
         DONE => Entry::Done(event_id),
         _ => return None,
     };

@@ -33,10 +33,7 @@ use std::{
 use uuid::Uuid;
 
 pub use self::adopt::Adopted;
-use self::{
-    entry::{HEADER, Kind},
-    file::SpoolFile,
-};
+use self::{entry::HEADER, file::SpoolFile};
 use crate::publish::Envelope;
 
 /// How large the file of one process may become, unless configured otherwise.
@@ -82,6 +79,15 @@ struct Place {
     offset: u64,
     bytes: u64,
     kind: Kind,
+}
+
+/// What an open entry is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    /// It may have been sent already: its bytes never change.
+    Event,
+    /// What is counted next replaces it.
+    Checkpoint,
 }
 
 /// Why an entry was not taken. The event lives in memory only.
@@ -137,7 +143,7 @@ impl Spool {
     /// # Errors
     /// If there is no room for it.
     pub fn append(&mut self, envelope: &Envelope) -> Result<(), Refused> {
-        self.keep(Kind::Event, envelope)
+        self.keep(envelope, Kind::Event)
     }
 
     /// Keeps what a window has counted so far, under the id that its next event will have. It replaces the checkpoint
@@ -146,14 +152,14 @@ impl Spool {
     /// # Errors
     /// If there is no room for it. The checkpoint before it stays.
     pub fn checkpoint(&mut self, envelope: &Envelope) -> Result<(), Refused> {
-        self.keep(Kind::Pending, envelope)
+        self.keep(envelope, Kind::Checkpoint)
     }
 
-    fn keep(&mut self, kind: Kind, envelope: &Envelope) -> Result<(), Refused> {
+    fn keep(&mut self, envelope: &Envelope, kind: Kind) -> Result<(), Refused> {
         if self.open.get(&envelope.event_id).is_some_and(|place| place.kind == Kind::Event) {
             return Ok(());
         }
-        let entry = entry::with_envelope(kind, envelope).ok_or(Refused::Full)?;
+        let entry = entry::open(envelope).ok_or(Refused::Full)?;
         if self.retry_at.is_some() && self.unsaved.len() + entry.len() > MAX_UNSAVED_BYTES {
             return Err(Refused::Down);
         }

@@ -13,14 +13,8 @@ use crate::publish::Envelope;
 #[derive(Debug, Default)]
 pub(super) struct Replay {
     /// In the order in which their ids first appeared; settled ones leave a hole.
-    slots: Vec<Option<Slot>>,
+    slots: Vec<Option<Envelope>>,
     places: HashMap<Uuid, usize>,
-}
-
-#[derive(Debug)]
-struct Slot {
-    envelope: Envelope,
-    is_final: bool,
 }
 
 /// What was found in a file.
@@ -57,8 +51,14 @@ impl Replay {
 
     fn apply(&mut self, entry: Entry) {
         match entry {
-            Entry::Event(envelope) => self.keep(Slot { envelope, is_final: true }),
-            Entry::Pending(envelope) => self.keep(Slot { envelope, is_final: false }),
+            Entry::Open(envelope) => {
+                let next = self.slots.len();
+                let place = *self.places.entry(envelope.event_id).or_insert(next);
+                match self.slots.get_mut(place) {
+                    Some(slot) => *slot = Some(envelope),
+                    None => self.slots.push(Some(envelope)),
+                }
+            }
             Entry::Done(id) => {
                 let settled = self.places.remove(&id).and_then(|place| self.slots.get_mut(place));
                 settled.into_iter().for_each(|slot| *slot = None);
@@ -66,19 +66,8 @@ impl Replay {
         }
     }
 
-    fn keep(&mut self, slot: Slot) {
-        let next = self.slots.len();
-        let place = *self.places.entry(slot.envelope.event_id).or_insert(next);
-        match self.slots.get_mut(place) {
-            // It may have been sent already, with these bytes.
-            Some(Some(known)) if known.is_final => (),
-            Some(known) => *known = Some(slot),
-            None => self.slots.push(Some(slot)),
-        }
-    }
-
-    /// What is to be sent, in order, each id once. Counting has ended, so that a checkpoint is now an event.
+    /// What is to be sent, in order, each id once with the last that was said of it.
     pub(super) fn into_open(self) -> Vec<Envelope> {
-        self.slots.into_iter().flatten().map(|slot| slot.envelope).collect()
+        self.slots.into_iter().flatten().collect()
     }
 }

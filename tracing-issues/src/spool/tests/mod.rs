@@ -8,6 +8,8 @@ mod model;
 use std::{
     fs::{self, File},
     mem,
+    sync::atomic::{AtomicBool, Ordering},
+    thread,
 };
 
 use tempfile::TempDir;
@@ -205,6 +207,49 @@ fn services_do_not_adopt_from_each_other() {
 }
 
 #[test]
+fn whoever_gets_the_lock_of_a_file_too_late_finds_nothing() {
+    let dir = temp_dir();
+    let (mut spool, _) = open_in(dir.path());
+    spool.append(&event(0)).unwrap();
+    flush(&mut spool);
+    let late = File::open(&spool.file.path).unwrap();
+    crash(spool);
+    let (mut spool, found) = open_in(dir.path());
+    assert_eq!(found, events([0]));
+    flush(&mut spool);
+    late.try_lock().unwrap();
+    assert_eq!(late.metadata().unwrap().len(), 0);
+}
+
+#[test]
+fn nobody_takes_a_file_that_is_just_being_created() {
+    let dir = temp_dir();
+    let is_done = AtomicBool::new(false);
+    thread::scope(|scope| {
+        for _ in 0..2 {
+            scope.spawn(|| {
+                while !is_done.load(Ordering::Relaxed) {
+                    for path in file::of_service(dir.path(), SERVICE).unwrap() {
+                        if let Ok(Some(file)) = SpoolFile::lock(path) {
+                            file.retire().unwrap();
+                        }
+                    }
+                }
+            });
+        }
+        for _ in 0..1_000 {
+            // Too busy a directory may be refused; a file that is ours stays.
+            if let Ok(file) = SpoolFile::create(dir.path(), SERVICE) {
+                assert!(file.exists());
+                thread::yield_now();
+                assert!(file.exists());
+            }
+        }
+        is_done.store(true, Ordering::Relaxed);
+    });
+}
+
+#[test]
 fn several_dead_processes_are_adopted_in_the_order_of_their_files() {
     let dir = temp_dir();
     let spools: Vec<Spool> = (0..4)
@@ -307,10 +352,12 @@ fn a_small_spool_is_compacted_as_well() {
 fn more_than_fits_is_adopted_bit_by_bit() {
     let dir = temp_dir();
     let text = "x".repeat(10_000);
+    // The last one would fit sooner than those before it.
+    let count = |file: u128| if file == 5 { 10 } else { 50 };
     for file in 0..6 {
         // They live at the same time, or the second would adopt from the first.
         let (mut spool, _) = Spool::open(dir.path(), &format!("{SERVICE}{file}"), 1_000_000).unwrap();
-        for number in 0..50 {
+        for number in 0..count(file) {
             spool.append(&envelope(file * 100 + number, &text)).unwrap();
         }
         drop(spool);
@@ -333,7 +380,8 @@ fn more_than_fits_is_adopted_bit_by_bit() {
         flush(&mut spool);
         adopted = spool.adopt();
     }
-    let expected: Vec<Uuid> = (0..6).flat_map(|file| (0..50).map(move |number| id(file * 100 + number))).collect();
+    let expected: Vec<Uuid> =
+        (0..6).flat_map(|file| (0..count(file)).map(move |number| id(file * 100 + number))).collect();
     assert_eq!(seen, expected);
     flush(&mut spool);
     assert_eq!(files(dir.path()).len(), 1);

@@ -34,13 +34,13 @@ impl SpoolFile {
             options.read(true).write(true).create_new(true);
             private(&mut options);
             let file = options.open(&path).map_err(|error| at(&path, &error))?;
-            match file.try_lock() {
-                // Between creation and lock, a process that starts may take the empty file for an abandoned one.
-                Ok(()) if path.exists() => return Ok(Self { file, path }),
-                Ok(()) | Err(TryLockError::WouldBlock) => (),
-                Err(TryLockError::Error(error)) => {
+            // Between creation and lock, a process that starts may take the empty file for an abandoned one.
+            match Self::claim(file, path.clone()) {
+                Ok(Some(claimed)) => return Ok(claimed),
+                Ok(None) => (),
+                Err(error) => {
                     let _ = fs::remove_file(&path);
-                    return Err(at(&path, &error));
+                    return Err(error);
                 }
             }
         }
@@ -49,13 +49,17 @@ impl SpoolFile {
 
     /// Locks a file that exists, if nobody else has it.
     pub(super) fn lock(path: PathBuf) -> io::Result<Option<Self>> {
-        let file = match OpenOptions::new().read(true).write(true).open(&path) {
-            Ok(file) => file,
-            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
-            Err(error) => return Err(at(&path, &error)),
-        };
+        match OpenOptions::new().read(true).write(true).open(&path) {
+            Ok(file) => Self::claim(file, path),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(at(&path, &error)),
+        }
+    }
+
+    /// Locks an open file, unless somebody else has it or was faster and has removed it already.
+    pub(super) fn claim(file: File, path: PathBuf) -> io::Result<Option<Self>> {
         match file.try_lock() {
-            Ok(()) => Ok(Some(Self { file, path })),
+            Ok(()) => Ok(Some(Self { file, path }).filter(Self::exists)),
             Err(TryLockError::WouldBlock) => Ok(None),
             Err(TryLockError::Error(error)) => Err(at(&path, &error)),
         }
@@ -89,6 +93,11 @@ impl SpoolFile {
             let _ = self.file.set_len(offset);
             at(&self.path, &error)
         })
+    }
+
+    /// Waits until the disk has it.
+    pub(super) fn sync(&self) -> io::Result<()> {
+        self.file.sync_data().map_err(|error| at(&self.path, &error))
     }
 
     pub(super) fn empty(&mut self) -> io::Result<()> {

@@ -6,13 +6,13 @@
 //!
 //! 1. [`Spool::open`]; what was [`Adopted`] is sent before anything new.
 //! 2. Each turn: [`append`](Spool::append) what became an event, [`checkpoint`](Spool::checkpoint) windows that went on
-//!    counting, tell what was [`settled`](Spool::settled), then [`flush`](Spool::flush) once, *before* submitting: an
-//!    event that was sent but is not on disk would be counted again from its last checkpoint.
+//!    counting, tell what was [`settled`](Spool::settled), then [`flush`](Spool::flush) once, *before* submitting:
+//!    what is on its way is on disk as well.
 //! 3. Refusals are counted, nothing else: memory goes on without the disk. After [`Change::Up`] the worker may append all
 //!    that waits once more; what is known is not written twice.
 //!
 //! What is lost: whatever came after the last `flush`, if the process dies; the last seconds as well, if the machine
-//! does, because nothing waits for the disk (no fsync). What is repeated: nothing by id, except what was delivered and
+//! does, because nothing waits for the disk (no fsync, except before a file is given up for its copy). What is repeated: nothing by id, except what was delivered and
 //! not flushed as settled; the receiver knows an event by its id.
 
 mod adopt;
@@ -223,6 +223,10 @@ impl Spool {
             self.rewrite()?;
         } else if !self.unsaved.is_empty() {
             self.write()?;
+        }
+        if !self.adopted.is_empty() && !self.open.is_empty() {
+            // Theirs may have been safe on the disk for hours; ours is in the page cache.
+            self.file.sync()?;
         }
         // Only now, as our own file holds what theirs do. The last one first: if we die in between, those that are left
         // are older than ours, and are read before it.

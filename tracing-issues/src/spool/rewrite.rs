@@ -58,6 +58,8 @@ impl Spool {
             }
         }
         file.write_at(written, &chunk)?;
+        // What it replaces may be on the disk already, and is about to go.
+        file.sync()?;
         Ok((open.into_iter().collect(), written + chunk.len() as u64))
     }
 

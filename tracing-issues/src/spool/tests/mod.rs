@@ -8,8 +8,6 @@ mod model;
 use std::{
     fs::{self, File},
     mem,
-    sync::atomic::{AtomicBool, Ordering},
-    thread,
 };
 
 use tempfile::TempDir;
@@ -222,31 +220,21 @@ fn whoever_gets_the_lock_of_a_file_too_late_finds_nothing() {
 }
 
 #[test]
-fn nobody_takes_a_file_that_is_just_being_created() {
+fn a_new_file_that_was_taken_before_it_was_locked_is_not_used() {
     let dir = temp_dir();
-    let is_done = AtomicBool::new(false);
-    thread::scope(|scope| {
-        for _ in 0..2 {
-            scope.spawn(|| {
-                while !is_done.load(Ordering::Relaxed) {
-                    for path in file::of_service(dir.path(), SERVICE).unwrap() {
-                        if let Ok(Some(file)) = SpoolFile::lock(path) {
-                            file.retire().unwrap();
-                        }
-                    }
-                }
-            });
-        }
-        for _ in 0..1_000 {
-            // Too busy a directory may be refused; a file that is ours stays.
-            if let Ok(file) = SpoolFile::create(dir.path(), SERVICE) {
-                assert!(file.exists());
-                thread::yield_now();
-                assert!(file.exists());
-            }
-        }
-        is_done.store(true, Ordering::Relaxed);
-    });
+    let path = dir.path().join(format!("{SERVICE}-1-0.spool"));
+    let create = || File::create_new(&path).unwrap();
+
+    let new = create();
+    SpoolFile::lock(path.clone()).unwrap().unwrap().retire().unwrap();
+    assert!(SpoolFile::claim(new, path.clone()).unwrap().is_none(), "it is gone");
+
+    let new = create();
+    let other = SpoolFile::lock(path.clone()).unwrap();
+    assert!(SpoolFile::claim(new, path.clone()).unwrap().is_none(), "it is another's");
+    drop(other);
+
+    assert!(SpoolFile::claim(File::open(&path).unwrap(), path.clone()).unwrap().is_some());
 }
 
 #[test]

@@ -240,7 +240,7 @@ impl Capture {
         if fields.is_empty() {
             return;
         }
-        if fields.field("component").is_some() {
+        if !self.spans.has_components() && fields.field("component").is_some() {
             self.spans.expect_components();
         }
         let Ok(capturing) = Capturing::enter() else { return };

@@ -7,6 +7,7 @@ use std::{
     error::Error,
     fmt::{self, Write as _},
     io,
+    ops::Range,
     panic::{AssertUnwindSafe, catch_unwind},
 };
 
@@ -79,6 +80,34 @@ enum StoredKind {
     Name(Piece),
     Known(&'static str),
     Io(io::ErrorKind),
+}
+
+impl Piece {
+    fn moved_by(self, texts: u32) -> Self {
+        Self { start: self.start + texts, end: self.end + texts }
+    }
+}
+
+impl Link {
+    fn moved_by(self, texts: u32) -> Self {
+        let kind = match self.kind {
+            StoredKind::Name(name) => StoredKind::Name(name.moved_by(texts)),
+            kind @ (StoredKind::Known(_) | StoredKind::Io(_)) => kind,
+        };
+        Self { kind, message: self.message.moved_by(texts), ..self }
+    }
+}
+
+impl Entry {
+    fn moved_by(self, texts: u32, links: u32) -> Self {
+        let value = match self.value {
+            Stored::Text(piece) => Stored::Text(piece.moved_by(texts)),
+            Stored::Formatted(piece) => Stored::Formatted(piece.moved_by(texts)),
+            Stored::Error { first, count } => Stored::Error { first: first + links, count },
+            value @ (Stored::I64(_) | Stored::U64(_) | Stored::F64(_) | Stored::Bool(_)) => value,
+        };
+        Self { value, ..self }
+    }
 }
 
 /// The type of an error, as far as it can be known. It is written out on the worker only.
@@ -194,8 +223,9 @@ impl Fields {
     }
 
     /// Forgets everything; keeps the buffers unless they are large.
+    #[inline]
     pub(crate) fn clear(&mut self) {
-        if self.weight() > KEPT_BYTES {
+        if self.text.capacity() > KEPT_BYTES {
             *self = Self::default();
         }
         self.text.clear();
@@ -239,13 +269,13 @@ impl Fields {
     }
 
     /// Appends the entries of `other` behind the own ones, same names or not. Tells where they are.
-    pub(crate) fn append(&mut self, other: &Self) -> std::ops::Range<usize> {
+    pub(crate) fn append(&mut self, other: &Self) -> Range<usize> {
         let start = self.entries.len();
+        let (texts, links) = (self.text.len() as u32, self.links.len() as u32);
         if self.text.len() + other.text.len() <= MAX_TEXT_BYTES {
-            for entry in &other.entries {
-                let value = self.adopt(other, entry.value);
-                self.entries.push(Entry { name: entry.name, value });
-            }
+            self.text.push_str(&other.text);
+            self.links.extend(other.links.iter().map(|link| link.moved_by(texts)));
+            self.entries.extend(other.entries.iter().map(|entry| entry.moved_by(texts, links)));
         }
         start..self.entries.len()
     }
@@ -318,6 +348,7 @@ impl Fields {
         }
     }
 
+    #[inline]
     fn push(&mut self, text: &str) -> Piece {
         let start = self.text.len() as u32;
         self.text.push_str(text);
@@ -382,8 +413,14 @@ impl fmt::Write for Bounded<'_> {
 }
 
 /// Fields that are taken as the error when they come as text; as `&dyn Error`, a field of any name is.
+#[inline]
 pub(crate) fn names_an_error(name: &str) -> bool {
     matches!(name, "error" | "err" | "e")
+}
+
+#[inline]
+fn max_bytes_of(name: &str) -> usize {
+    if names_an_error(name) { MAX_ERROR_TEXT_BYTES } else { MAX_VALUE_BYTES }
 }
 
 struct Recorder<'a> {
@@ -397,7 +434,9 @@ impl Recorder<'_> {
     fn set(&mut self, field: &Field, value: Stored) {
         let name = field.name();
         if self.fields.entries.len() < MAX_FIELDS {
-            self.fields.entries.push(Entry { name: name.strip_prefix("r#").unwrap_or(name), value });
+            // `r#type` is the field `type`.
+            let name = if name.starts_with('r') { name.strip_prefix("r#").unwrap_or(name) } else { name };
+            self.fields.entries.push(Entry { name, value });
         }
     }
 
@@ -422,14 +461,13 @@ impl Recorder<'_> {
 
 impl Visit for Recorder<'_> {
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
-        let max = if names_an_error(field.name()) { MAX_ERROR_TEXT_BYTES } else { MAX_VALUE_BYTES };
-        let piece = self.fields.format(max, format_args!("{value:?}"));
+        let piece = self.fields.format(max_bytes_of(field.name()), format_args!("{value:?}"));
         self.set(field, Stored::Formatted(piece));
     }
 
+    #[inline]
     fn record_str(&mut self, field: &Field, value: &str) {
-        let max = if names_an_error(field.name()) { MAX_ERROR_TEXT_BYTES } else { MAX_VALUE_BYTES };
-        let piece = self.fields.push_bounded(value, max);
+        let piece = self.fields.push_bounded(value, max_bytes_of(field.name()));
         self.set(field, Stored::Text(piece));
     }
 
@@ -446,10 +484,12 @@ impl Visit for Recorder<'_> {
         self.set(field, Stored::Error { first, count });
     }
 
+    #[inline]
     fn record_i64(&mut self, field: &Field, value: i64) {
         self.set(field, Stored::I64(value));
     }
 
+    #[inline]
     fn record_u64(&mut self, field: &Field, value: u64) {
         self.set(field, Stored::U64(value));
     }

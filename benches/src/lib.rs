@@ -1,33 +1,36 @@
-//! What the benches share: the libraries that are compared, and what is done to them. The questions are in `benches/`.
+//! What the benches and the gate share: what is done (scenarios), to whom (contenders), and how it is repeated.
+//! The questions are not here but in `benches/` (time) and in `xtask/src/gate.rs` (instructions and allocations).
 
+mod burst;
 mod contender;
+#[cfg(feature = "others")]
+mod others;
+mod ours;
+#[cfg(feature = "others")]
+mod pace;
+mod receiver;
+#[cfg(feature = "others")]
+pub mod report;
 mod scenario;
+mod sites;
+mod storm;
 
+#[cfg(feature = "others")]
+pub use crate::pace::Pace;
 pub use crate::{
+    burst::{EVENTS_PER_BURST, MEASURED_BURSTS, measured_burst, run_bursts},
     contender::{Contender, Installed},
     scenario::Scenario,
+    storm::Storm,
 };
 
-use std::{thread, time::Duration};
-
-/// Events in one burst: fewer than any contender's queue holds (OpenTelemetry's is the smallest, with 2,048).
-pub const EVENTS_PER_BURST: u64 = 1_000;
-/// The pause after a burst, in which background threads empty their queues.
-pub const PAUSE: Duration = Duration::from_millis(50);
-
-/// Runs bursts with pauses in between; `measure` gets each burst as a closure. The first one only warms up.
-pub fn run_bursts(scenario: Scenario, bursts: u64, mut measure: impl FnMut(&mut dyn FnMut())) {
-    scenario.burst(0);
-    thread::sleep(PAUSE);
-    for burst in 1..=bursts {
-        measure(&mut || scenario.burst(burst * EVENTS_PER_BURST));
-        thread::sleep(PAUSE);
-    }
-}
-
-/// How many events [`run_bursts`] makes in all.
-pub fn events_of(bursts: u64) -> u64 {
-    (bursts + 1) * EVENTS_PER_BURST
+/// The contender and the scenario that a process was started for.
+///
+/// # Errors
+/// If the arguments do not name them.
+pub fn asked_for(arguments: &[String]) -> anyhow::Result<(Contender, Scenario)> {
+    let [contender, scenario, ..] = arguments else { anyhow::bail!("expected a contender and a scenario") };
+    Ok((Contender::named(contender)?, Scenario::named(scenario)?))
 }
 
 /// The middle value; 0 of none.

@@ -1,62 +1,96 @@
-//! What the calling thread does: one burst of the same thing again and again.
+//! What the calling thread does: one thing that services do, event by event. Who takes the events is not known here.
 
-use std::{error::Error, fmt, io};
+use std::{error::Error, fmt, hint::black_box, io};
 
-use clap::ValueEnum;
-use serde::Serialize;
-use tracing::{error, info, info_span};
+use tracing::{error, info, info_span, span::EnteredSpan};
 
-use crate::EVENTS_PER_BURST;
+use crate::sites;
 
 /// One thing that services do, to be measured.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Serialize)]
-#[serde(rename_all = "kebab-case")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Scenario {
     /// The same `error!` without fields again.
-    RepeatedError,
-    /// An `error!` that was never seen like this, with its cause, in two spans with three fields each.
-    NewErrorInSpans,
-    /// An `info!` with one field, which is not an issue.
+    Repeat,
+    /// The same `error!` again, with another number in its message.
+    RepeatNumber,
+    /// The same `error!` again, with another number in its field.
+    RepeatField,
+    /// An `error!` that was never seen before, with its chain of causes, in two spans with three fields each.
+    New,
+    /// An `info!` with one field, which is no issue.
     Info,
+    /// The same `info!` in two spans with three fields each.
+    InfoInSpans,
     /// A span with three fields, created and closed.
     Span,
+    /// One allocation and nothing else: what a counter must find before its zeros mean anything.
+    Control,
 }
 
 impl Scenario {
-    /// All of them.
-    pub const ALL: [Self; 4] = [Self::RepeatedError, Self::NewErrorInSpans, Self::Info, Self::Span];
+    /// All of them, with the names that they have on the command line.
+    const NAMES: [(&'static str, Self); 8] = [
+        ("repeat", Self::Repeat),
+        ("repeat-number", Self::RepeatNumber),
+        ("repeat-field", Self::RepeatField),
+        ("new", Self::New),
+        ("info", Self::Info),
+        ("info-in-spans", Self::InfoInSpans),
+        ("span", Self::Span),
+        ("control", Self::Control),
+    ];
 
-    /// Does it [`EVENTS_PER_BURST`] times; whatever is numbered starts at `first`.
-    pub fn burst(self, first: u64) {
-        let numbers = first..first + EVENTS_PER_BURST;
+    /// The scenario of this name.
+    ///
+    /// # Errors
+    /// If there is none.
+    pub fn named(name: &str) -> anyhow::Result<Self> {
+        let found = Self::NAMES.iter().find(|(known, _)| *known == name);
+        found.map(|(_, scenario)| *scenario).ok_or_else(|| anyhow::anyhow!("there is no scenario {name}"))
+    }
+
+    /// Whether its events are errors.
+    pub fn is_error(self) -> bool {
+        matches!(self, Self::Repeat | Self::RepeatNumber | Self::RepeatField | Self::New)
+    }
+
+    /// Whether it makes events at all.
+    pub fn is_event(self) -> bool {
+        !matches!(self, Self::Span | Self::Control)
+    }
+
+    /// Enters the spans around its events, which stay open for a burst: what they cost themselves is another scenario.
+    pub fn enter(self) -> Option<[EnteredSpan; 2]> {
+        matches!(self, Self::New | Self::InfoInSpans).then(|| {
+            let request = info_span!("request", method = "POST", path = "/orders", request_id = 7_113).entered();
+            let order = info_span!("order", symbol = "BTC-USD", side = "buy", account = 42).entered();
+            [request, order]
+        })
+    }
+
+    /// Does it once. No two numbers below [`sites::DIFFERENT`] make the same new error.
+    #[inline]
+    pub fn run(self, number: u64) {
         match self {
-            Self::RepeatedError => numbers.for_each(|_| error!("the order book is gone")),
-            Self::NewErrorInSpans => {
-                let cause = Refused { source: io::Error::from(io::ErrorKind::ConnectionRefused) };
-                // Two spans for a whole burst: what creating them costs is a question of its own, below.
-                let _request = info_span!("request", method = "POST", path = "/orders", request_id = first).entered();
-                let _order = info_span!("order", symbol = "BTC-USD", side = "buy", account = 42).entered();
-                for number in numbers {
-                    error!(error = &cause as &dyn Error, number, "order {number} refused");
-                }
+            Self::Repeat => error!("the order book is gone"),
+            Self::RepeatNumber => error!("order {number} refused"),
+            Self::RepeatField => error!(order = number, "order refused"),
+            Self::New => {
+                let cause = Refused { source: io::ErrorKind::ConnectionRefused.into() };
+                sites::different_error(number, &cause);
             }
-            Self::Info => numbers.for_each(|number| info!(number, "order accepted")),
-            Self::Span => numbers.for_each(|number| {
-                drop(info_span!("order", symbol = "BTC-USD", side = "buy", number));
-            }),
+            Self::Info | Self::InfoInSpans => info!(number, "order accepted"),
+            Self::Span => drop(info_span!("order", symbol = "BTC-USD", side = "buy", number)),
+            Self::Control => drop(black_box(Box::new(number))),
         }
     }
 }
 
-/// The name on the command line and in the table.
+/// The name on the command line.
 impl fmt::Display for Scenario {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(match self {
-            Self::RepeatedError => "repeated-error",
-            Self::NewErrorInSpans => "new-error-in-spans",
-            Self::Info => "info",
-            Self::Span => "span",
-        })
+        let found = Self::NAMES.iter().find(|(_, known)| known == self);
+        f.pad(found.map_or("?", |(name, _)| name))
     }
 }
 

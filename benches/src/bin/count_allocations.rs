@@ -1,25 +1,19 @@
-//! Counts what one event allocates on the calling thread; `caller_cost` runs it and puts the figure into its table.
-//! It times nothing: counting makes every allocation slower.
+//! Counts what one event of a scenario allocates on the calling thread, and prints it. It times nothing: counting makes
+//! every allocation slower.
 
-use benches::{Contender, EVENTS_PER_BURST, Scenario, run_bursts};
-use clap::Parser;
-
-#[derive(Parser)]
-struct Args {
-    contender: Contender,
-    scenario: Scenario,
-}
+use benches::{EVENTS_PER_BURST, MEASURED_BURSTS, asked_for, measured_burst, run_bursts};
 
 #[expect(clippy::print_stdout, reason = "the figure is read by the process that started this one")]
 fn main() -> anyhow::Result<()> {
-    let args = Args::parse();
-    let installed = args.contender.install()?;
-    let mut allocations = Vec::new();
-    run_bursts(args.scenario, 5, |burst| {
-        let counted = allocation_counter::measure(burst);
-        allocations.push(counted.count_total as f64 / EVENTS_PER_BURST as f64);
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let (contender, scenario) = asked_for(&arguments)?;
+    let installed = contender.install()?;
+    let mut allocations = 0;
+    run_bursts(&installed, scenario, |numbers| {
+        let counted = allocation_counter::measure(|| measured_burst(scenario, numbers));
+        allocations += counted.count_total;
     });
-    drop(installed);
-    println!("{}", benches::median(&allocations));
+    installed.finish();
+    println!("{}", allocations as f64 / (MEASURED_BURSTS * EVENTS_PER_BURST) as f64);
     Ok(())
 }

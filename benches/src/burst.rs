@@ -1,0 +1,47 @@
+//! Repetition: bursts of the same thing, with pauses in which background threads empty their queues.
+
+use std::{ops::Range, thread, time::Duration};
+
+use crate::{Installed, Scenario, sites};
+
+/// Events in one burst: fewer than any contender's queue holds (OpenTelemetry's is the smallest, with 2,048).
+pub const EVENTS_PER_BURST: u64 = 640;
+/// Bursts that are measured, after one that only warms up: all the errors that differ.
+pub const MEASURED_BURSTS: u64 = sites::DIFFERENT / EVENTS_PER_BURST - 1;
+
+const PAUSE: Duration = Duration::from_millis(50);
+const MAX_PAUSES: u32 = 200;
+
+/// Runs the bursts; `measure` gets each but the first as numbers to call [`measured_burst`] with.
+pub fn run_bursts(installed: &Installed, scenario: Scenario, mut measure: impl FnMut(Range<u64>)) {
+    let _spans = scenario.enter();
+    for burst in 0..=MEASURED_BURSTS {
+        let numbers = burst * EVENTS_PER_BURST..(burst + 1) * EVENTS_PER_BURST;
+        if burst == 0 {
+            numbers.for_each(|number| scenario.run(number));
+        } else {
+            measure(numbers);
+        }
+        rest(installed);
+    }
+}
+
+/// Does it once for every number. Never inlined: callgrind counts between its entry and its exit, by its name.
+#[inline(never)]
+pub fn measured_burst(scenario: Scenario, numbers: Range<u64>) {
+    numbers.for_each(|number| scenario.run(number));
+}
+
+/// Waits until nothing happens in the background any more, however slow the machine is (callgrind makes it fifty times
+/// slower).
+pub(crate) fn rest(installed: &Installed) {
+    let mut before = installed.progress();
+    for _ in 0..MAX_PAUSES {
+        thread::sleep(PAUSE);
+        let now = installed.progress();
+        if now == before {
+            return;
+        }
+        before = now;
+    }
+}

@@ -2,6 +2,7 @@
 //! Standard library only, so that the first command of a fresh clone compiles in a second.
 
 mod demo;
+mod gate;
 mod run;
 mod test;
 mod tidy;
@@ -13,7 +14,7 @@ use run::{Outcome, cargo, cargo_with, script};
 /// Name, what it does, and the function that does it with the arguments that follow.
 type Task = (&'static str, &'static str, fn(&[String]) -> Outcome);
 
-const TASKS: [Task; 9] = [
+const TASKS: [Task; 10] = [
     (
         "demo",
         "start a server and an example that reports into it; prints the address to open (needs only Rust)",
@@ -25,8 +26,9 @@ const TASKS: [Task; 9] = [
     ("lint", "formatting, dependency rules, clippy, documentation", lint),
     ("tidy", "only the dependency rules, each with its positive control", tidy::run),
     ("bench", "what does an error! cost the caller? Beside sentry and OpenTelemetry", bench),
+    ("gate", "count instructions and allocations of the calling thread, against limits (needs valgrind)", gate::run),
     ("screenshots", "take the pictures in docs/screenshots again", test::screenshots),
-    ("ci", "all that CI runs: lint, test, and the demo until its first error is on the dashboard", ci),
+    ("ci", "all that CI runs: lint, test, gate, and the demo until its first error is on the dashboard", ci),
 ];
 
 fn main() -> ExitCode {
@@ -63,11 +65,12 @@ fn lint(_: &[String]) -> Outcome {
 
 fn bench(arguments: &[String]) -> Outcome {
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
-    cargo(&[&["bench", "-p", "benches", "--bench", "caller_cost", "--"], arguments.as_slice()].concat())
+    cargo(&[&["bench", "-p", "benches", "--"], arguments.as_slice()].concat())
 }
 
 fn ci(_: &[String]) -> Outcome {
     lint(&[])?;
     test::all(&[])?;
+    gate::run(&[])?;
     demo::run(&["--smoke".to_owned()])
 }

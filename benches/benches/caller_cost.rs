@@ -6,7 +6,7 @@ use std::{fs, process::ExitCode};
 
 use benches::{
     Pace, Scenario,
-    report::{Answer, Column, Effort, Programs, Question, plot, replace, summary},
+    report::{Answer, Column, Effort, Programs, Question, conditions, plot, replace, summary},
 };
 
 const PROGRAMS: Programs =
@@ -32,6 +32,7 @@ fn main() -> anyhow::Result<ExitCode> {
     let answer = QUESTION.ask(PROGRAMS)?;
     if answer.effort == Effort::Full {
         write_plot(&answer)?;
+        replace("docs/performance.md", "machine", &conditions())?;
         replace("README.md", "summary", &summary(&answer, CONTENDERS, &WARM))?;
     }
     Ok(answer.verdict())

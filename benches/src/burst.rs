@@ -2,7 +2,7 @@
 
 use std::{ops::Range, thread, time::Duration};
 
-use crate::{Installed, Scenario, sites};
+use crate::{Installed, Scenario, contender::Progress, sites};
 
 /// Events in one burst: fewer than any contender's queue holds (OpenTelemetry's is the smallest, with 2,048).
 pub const EVENTS_PER_BURST: u64 = 640;
@@ -10,7 +10,8 @@ pub const EVENTS_PER_BURST: u64 = 640;
 pub const MEASURED_BURSTS: u64 = sites::DIFFERENT / EVENTS_PER_BURST - 1;
 
 const PAUSE: Duration = Duration::from_millis(50);
-const MAX_PAUSES: u32 = 200;
+/// After so many pauses without a change we wait no longer: for one that cannot tell what it has to do, and for one that can.
+const QUIET: (u32, u32) = (1, 20);
 
 /// Runs the bursts; `measure` gets each but the first as numbers to call [`measured_burst`] with.
 pub fn run_bursts(installed: &Installed, scenario: Scenario, mut measure: impl FnMut(Range<u64>)) {
@@ -35,13 +36,15 @@ pub fn measured_burst(scenario: Scenario, numbers: Range<u64>) {
 /// Waits until nothing happens in the background any more, however slow the machine is (callgrind makes it fifty times
 /// slower).
 pub(crate) fn rest(installed: &Installed) {
-    let mut before = installed.progress();
-    for _ in 0..MAX_PAUSES {
+    let (mut before, mut quiet) = (None, 0);
+    loop {
         thread::sleep(PAUSE);
-        let now = installed.progress();
-        if now == before {
+        let Progress { done, of } = installed.progress();
+        quiet = if before == Some(done) { quiet + 1 } else { 0 };
+        before = Some(done);
+        let is_done = of.map_or(quiet >= QUIET.0, |of| done >= of || quiet >= QUIET.1);
+        if is_done {
             return;
         }
-        before = now;
     }
 }

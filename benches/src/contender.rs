@@ -25,9 +25,23 @@ pub(crate) enum Takes {
     Everything,
 }
 
+/// How far its background threads are.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Progress {
+    /// What they are done with.
+    pub(crate) done: u64,
+    /// What they will be done with, where that can be known.
+    pub(crate) of: Option<u64>,
+}
+
+impl Progress {
+    /// There is nothing to wait for.
+    pub(crate) const NOTHING: Self = Self { done: 0, of: Some(0) };
+}
+
 /// A contender that is now the global subscriber of this process.
 pub struct Installed {
-    progress: Box<dyn Fn() -> u64>,
+    progress: Box<dyn Fn() -> Progress>,
     finish: Box<dyn FnOnce() -> u64>,
 }
 
@@ -70,12 +84,11 @@ impl Contender {
 }
 
 impl Installed {
-    pub(crate) fn new(progress: impl Fn() -> u64 + 'static, finish: impl FnOnce() -> u64 + 'static) -> Self {
+    pub(crate) fn new(progress: impl Fn() -> Progress + 'static, finish: impl FnOnce() -> u64 + 'static) -> Self {
         Self { progress: Box::new(progress), finish: Box::new(finish) }
     }
 
-    /// A number that changes while something is done in the background.
-    pub(crate) fn progress(&self) -> u64 {
+    pub(crate) fn progress(&self) -> Progress {
         (self.progress)()
     }
 

@@ -28,7 +28,7 @@ use tracing_subscriber::{
     registry,
 };
 
-use crate::contender::{Contender, Installed, Takes};
+use crate::contender::{Contender, Installed, Progress, Takes};
 
 pub(crate) const CONTENDERS: [Contender; 5] = [
     Contender { name: "sentry", label: "sentry-tracing", takes: Takes::Errors, install: sentry },
@@ -119,7 +119,7 @@ impl Received {
     fn installed(self, shut_down: impl FnOnce() + 'static) -> Installed {
         let at_the_end = self.clone();
         Installed::new(
-            move || self.0.load(Relaxed),
+            move || Progress { done: self.0.load(Relaxed), of: None },
             move || {
                 shut_down();
                 at_the_end.0.load(Relaxed)

@@ -8,7 +8,7 @@ use tracing_subscriber::{Layer, Registry, layer::SubscriberExt as _, registry, u
 use crate::{
     Scenario,
     burst::EVENTS_PER_BURST,
-    contender::{Contender, Installed, Takes},
+    contender::{Contender, Installed, Progress, Takes},
     receiver::{Discard, Stalled, Unreachable},
 };
 
@@ -21,7 +21,7 @@ pub(crate) const CONTENDERS: [Contender; 4] = [
 
 fn no_layer() -> anyhow::Result<Installed> {
     registry().try_init()?;
-    Ok(Installed::new(|| 0, || 0))
+    Ok(Installed::new(|| Progress::NOTHING, || 0))
 }
 
 /// A layer that does nothing with anything: what having a layer costs.
@@ -31,7 +31,7 @@ impl Layer<Registry> for Empty {}
 
 fn empty_layer() -> anyhow::Result<Installed> {
     registry().with(Empty).try_init()?;
-    Ok(Installed::new(|| 0, || 0))
+    Ok(Installed::new(|| Progress::NOTHING, || 0))
 }
 
 /// On its defaults, with a receiver that takes everything at once.
@@ -39,7 +39,7 @@ fn ours() -> anyhow::Result<Installed> {
     let (issues, guard) = builder().publisher(Discard::default()).build()?;
     let stats = issues.stats();
     registry().with(issues).try_init()?;
-    Ok(Installed::new(move || handled(&stats()), move || guard.shutdown().delivered))
+    Ok(Installed::new(move || progress(&stats()), move || guard.shutdown().delivered))
 }
 
 /// Kafka refuses, Redis answers nobody, and the queue is full before anything is measured.
@@ -53,14 +53,14 @@ fn ours_down() -> anyhow::Result<Installed> {
         guard.stats().seen
     };
     // Nothing arrives, so what counts is that every error was counted. And nothing comes to rest: no use in waiting.
-    Ok(Installed::new(|| 0, move || guard.shutdown().seen - before))
+    Ok(Installed::new(|| Progress::NOTHING, move || guard.shutdown().seen - before))
 }
 
 fn builder() -> Builder {
     tracing_issues::builder("bench")
 }
 
-/// The errors that the worker is done with, one way or the other.
-fn handled(stats: &Stats) -> u64 {
-    stats.delivered + stats.suppressed + stats.dropped.total()
+/// Each error that the worker has seen is an event of its own, counts for a later one, or is dropped.
+fn progress(stats: &Stats) -> Progress {
+    Progress { done: stats.published + stats.suppressed + stats.dropped.total(), of: Some(stats.seen) }
 }

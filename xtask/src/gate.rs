@@ -112,7 +112,7 @@ fn measure(counter: &mut Counter) -> Outcome<Vec<Figure>> {
     let (counted, lost) = counter.storm()?;
     let unit = "events on the wire per error".to_owned();
     figures.push(Figure { what: "a storm of few errors", unit, counted, limit: MAX_EVENTS_PER_ERROR });
-    figures.push(Figure { what: "", unit: "errors not counted exactly".to_owned(), counted: lost, limit: 0.0 });
+    figures.push(Figure { what: "", unit: "errors that no event counts".to_owned(), counted: lost, limit: 0.0 });
     Ok(figures)
 }
 

@@ -6,7 +6,7 @@ mod question;
 mod sample;
 
 pub use self::{
-    document::replace,
+    document::{conditions, replace},
     plot::plot,
     question::{Answer, Column, Effort, Programs, Question, summary},
     sample::Figure,

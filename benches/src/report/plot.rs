@@ -15,7 +15,7 @@ const TOP: f64 = 26.0;
 /// Where the scale begins and ends, in pixels and in nanoseconds.
 const LEFT: f64 = 196.0;
 const RIGHT: f64 = 650.0;
-const NS: (f64, f64) = (10.0, 100_000.0);
+const NS: (f64, f64) = (1.0, 100_000.0);
 /// The right edges of the two columns of numbers.
 const WARM: f64 = 724.0;
 const COLD: f64 = WIDTH - 4.0;
@@ -55,7 +55,7 @@ pub fn plot(answer: &Answer, contenders: &[&str], groups: &[(Column, Column)]) -
     let mut y = TOP;
     for (warm, cold) in groups {
         y += HEAD;
-        text(&mut svg, (0.0, y - 9.0), "head", warm.label);
+        text(&mut svg, (0.0, y - 9.0), "head", &warm.label.replace('`', ""));
         for contender in contenders {
             if let (Some(warm), Some(cold)) = (answer.figure(contender, warm), answer.figure(contender, cold)) {
                 row(&mut svg, y, warm, cold);
@@ -92,7 +92,8 @@ fn row(svg: &mut String, y: f64, warm: &Figure, cold: &Figure) {
 }
 
 fn scale(svg: &mut String, height: f64) {
-    for (ns, label) in [(1e1, "10 ns"), (1e2, "100 ns"), (1e3, "1 µs"), (1e4, "10 µs"), (1e5, "100 µs")] {
+    for (ns, label) in [(1e0, "1 ns"), (1e1, "10 ns"), (1e2, "100 ns"), (1e3, "1 µs"), (1e4, "10 µs"), (1e5, "100 µs")]
+    {
         let x = x(ns);
         let _ = writeln!(svg, "<path class=\"grid\" d=\"M{x:.1} {TOP}V{:.1}\"/>", height - 20.0);
         text(svg, (x, height - 6.0), "dim middle", label);
@@ -116,8 +117,8 @@ mod tests {
 
     #[test]
     fn the_scale_is_logarithmic_and_ends() {
-        let middle = f64::midpoint(LEFT, RIGHT);
-        for (ns, expected) in [(1.0, LEFT), (10.0, LEFT), (1_000.0, middle), (100_000.0, RIGHT), (1e9, RIGHT)] {
+        let decade = (RIGHT - LEFT) / 5.0;
+        for (ns, expected) in [(0.1, LEFT), (1.0, LEFT), (10.0, LEFT + decade), (1e5, RIGHT), (1e9, RIGHT)] {
             assert!((x(ns) - expected).abs() < 0.01, "{ns}");
         }
     }

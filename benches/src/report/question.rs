@@ -62,7 +62,7 @@ impl Effort {
         if has("--bench") && !has("--quick") { Self::Full } else { Self::Quick }
     }
 
-    fn rounds(self) -> usize {
+    pub(super) fn rounds(self) -> usize {
         match self {
             Self::Quick => 1,
             Self::Full => 9,

@@ -68,7 +68,7 @@ impl Scenario {
         })
     }
 
-    /// Does it once. No two numbers below [`sites::DIFFERENT`] make the same new error.
+    /// Does it once. No two numbers below 3,200 make the same new error.
     #[inline]
     pub fn run(self, number: u64) {
         match self {

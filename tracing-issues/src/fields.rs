@@ -211,6 +211,11 @@ impl fmt::Display for Value<'_> {
 }
 
 impl Fields {
+    /// None, with room for those of an ordinary error.
+    pub(crate) fn with_buffers() -> Self {
+        Self { text: String::with_capacity(512), entries: Vec::with_capacity(16), links: Vec::with_capacity(4) }
+    }
+
     /// How many there are.
     #[inline]
     pub(crate) fn len(&self) -> usize {
@@ -467,7 +472,9 @@ impl Visit for Recorder<'_> {
 
     #[inline]
     fn record_str(&mut self, field: &Field, value: &str) {
-        let piece = self.fields.push_bounded(value, max_bytes_of(field.name()));
+        // Most are short: what is kept of long ones need not be asked.
+        let max = if value.len() <= MAX_VALUE_BYTES { MAX_VALUE_BYTES } else { max_bytes_of(field.name()) };
+        let piece = self.fields.push_bounded(value, max);
         self.set(field, Stored::Text(piece));
     }
 

@@ -138,6 +138,11 @@ impl Default for Report {
 }
 
 impl Report {
+    /// A blank one with room for an ordinary error.
+    pub(crate) fn with_buffers() -> Self {
+        Self { fields: Fields::with_buffers(), spans: Vec::with_capacity(8), ..Self::default() }
+    }
+
     /// Starts over, for an event or panic whose own fields `record` records. The buffers are kept.
     pub(crate) fn begin(&mut self, origin: Origin, record: impl FnOnce(&mut Fields)) {
         self.clear();

@@ -117,6 +117,7 @@ impl Worker {
     /// One look at everything there is to do. Returns how many reports were taken.
     fn turn(&mut self, now: Instant) -> usize {
         let taken = self.absorb();
+        self.queue.restock();
         self.collect();
         while self.outbox.has_room(now) {
             let Some(due) = self.windows.next_due(now) else { break };
@@ -140,6 +141,7 @@ impl Worker {
     /// Takes over what callers have counted.
     fn collect(&mut self) {
         self.counters.suppressed(self.windows.collect(SystemTime::now()));
+        self.counters.dropped(DropReason::QueueFull, self.windows.repeats.collect_abandoned());
     }
 
     fn count(&mut self, mut report: Box<Report>) {

@@ -43,12 +43,15 @@ use crate::{
 /// The most spans kept of one scope, nearest first.
 const MAX_SPANS: usize = 32;
 
+/// Whether a service wants what comes from a callsite.
+pub(crate) type Filter = Box<dyn Fn(&Metadata<'_>) -> bool + Send + Sync>;
+
 /// Which events are issues, and what is taken of them.
 pub(crate) struct Settings {
     /// The least severe level.
     pub(crate) level: Level,
     /// What the service itself leaves out, by callsite.
-    pub(crate) filter: Option<Box<dyn Fn(&Metadata<'_>) -> bool + Send + Sync>>,
+    pub(crate) filter: Option<Filter>,
     pub(crate) error_types: ErrorTypes,
     /// How many breadcrumbs are kept of a span tree; 0 switches them off.
     pub(crate) breadcrumbs: usize,
@@ -331,12 +334,21 @@ fn is_ours(target: &str) -> bool {
 }
 
 /// Buffers of a thread, used for one error or span after the other.
-#[derive(Default)]
 struct Scratch {
     report: Box<Report>,
     /// For spans and breadcrumbs; empty between two uses.
     fields: Fields,
     normalizer: Normalizer,
+}
+
+impl Default for Scratch {
+    fn default() -> Self {
+        Self {
+            report: Box::new(Report::with_buffers()),
+            fields: Fields::with_buffers(),
+            normalizer: Normalizer::default(),
+        }
+    }
 }
 
 thread_local! {

@@ -52,6 +52,7 @@ pub mod event;
 mod fields;
 pub mod fingerprint;
 mod guard;
+mod journal;
 mod layer;
 #[doc(hidden)]
 pub mod normalize;

@@ -112,6 +112,6 @@ impl ReportQueue {
 
     /// A report to fill: a used one if there is one.
     pub(crate) fn blank(&self) -> Box<Report> {
-        self.recycled.pop().unwrap_or_default()
+        self.recycled.pop().unwrap_or_else(|| Box::new(Report::with_buffers()))
     }
 }

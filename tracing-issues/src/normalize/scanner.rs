@@ -4,6 +4,8 @@
 //! Linear by construction: a rule looks at most some hundred bytes ahead or back, or it consumes what it read, or it
 //! remembers up to where it has looked.
 
+mod values;
+
 use super::{
     Kind, Replacement,
     context::Context,
@@ -74,6 +76,7 @@ impl<'a> Scanner<'a> {
             b':' => self.colon(),
             b'=' => self.value_of_key(),
             b'(' => self.detail(),
+            b'^' => self.replace(self.text.skip(self.at, |byte| byte == b'^'), Kind::Position),
             b'/' | b'~' | b'\\' => match paths::prefix(self.text, at) {
                 Some(end) => self.replace(end, Kind::Path),
                 None => self.at += 1,
@@ -182,6 +185,12 @@ impl<'a> Scanner<'a> {
     fn number(&mut self, segment: &Segment<'_>) {
         let (text, at, digits) = (self.text, self.at, segment.start);
         let digits_end = if segment.is_digits() { segment.end } else { text.skip(digits, is_digit) };
+        // `3 | port = "x"`: the line of a file in which a parser stopped.
+        if text.starts_with(digits_end, " | ")
+            && at.checked_sub(1).is_none_or(|at| self.line_ends.binary_search(&at).is_ok())
+        {
+            return self.replace(self.line_end(at), Kind::Value);
+        }
         let mut end = numbers::rest(text, digits_end);
         if let Some(end) = numbers::code(text, &self.context, at, digits..digits_end, end) {
             self.at = end;
@@ -236,6 +245,10 @@ impl<'a> Scanner<'a> {
             }
             _ => (),
         }
+        // `expected a digit but got x`
+        if segment.len() == 1 && text.before(at) == b' ' && is_in(self.context.word(0), &["got", "found"]) {
+            return self.replace(end, Kind::Value);
+        }
         self.plural(end);
         self.keep_word(end);
         match segment.bytes {
@@ -244,17 +257,6 @@ impl<'a> Scanner<'a> {
             b"index" => self.is_slicing |= self.context.ends_with(&["byte", "index"]),
             b"slicing" => self.is_slicing |= self.context.ends_with(&["when", "slicing"]),
             _ => self.secret_behind_space(segment),
-        }
-    }
-
-    /// `--password hunter2`, `Bearer abc123`
-    fn secret_behind_space(&mut self, segment: &Segment<'_>) {
-        let (text, end) = (self.text, segment.end);
-        if text.at(end) == b' '
-            && let Some(value) = secrets::behind_space(text, segment)
-        {
-            self.at = end + 1;
-            self.replace(value, Kind::Secret);
         }
     }
 
@@ -309,36 +311,11 @@ impl<'a> Scanner<'a> {
         self.found.push(Replacement { start: end - dropped, end, kind: Kind::Plural });
     }
 
-    /// `left: ..` to the end of its line, or to `right:`; and what follows the legend of a printed difference.
-    fn value_of_assertion(&mut self, word: &[u8]) {
-        let text = self.text;
-        if word == b"Diff" && text.starts_with(self.at, " < left / right >") {
-            return self.replace(text.len(), Kind::Value);
-        }
-        if !matches!(word, b"left" | b"right") || text.at(self.at) != b':' {
-            return;
-        }
-        let start = self.at + 1 + usize::from(text.at(self.at + 1) == b' ');
-        let line = self.line_end(self.at);
-        let right = (start..line).find(|at| word == b"left" && text.starts_with(*at, " right:"));
-        let end = right.unwrap_or(line);
-        if end > start {
-            self.at = start;
-            self.replace(end, Kind::Value);
-        }
-    }
-
-    /// Where the line that `at` is in ends.
-    fn line_end(&self, at: usize) -> usize {
-        let next = self.line_ends.partition_point(|end| *end < at);
-        self.line_ends.get(next).copied().unwrap_or(self.text.len())
-    }
-
     fn quote(&mut self) {
         let (text, at) = (self.text, self.at);
         if self.quotes.closes(at) {
             self.at += 1;
-            return;
+            return self.take_quotes(at);
         }
         let Some(close) = self.quotes.close_of(text, at) else {
             self.at += 1;
@@ -354,8 +331,23 @@ impl<'a> Scanner<'a> {
         }
     }
 
-    /// Backticks hold code, except in the panics of `str`, where they hold the text that was cut.
+    /// Where all of a quoted text that was read varies, its quotes go too, as they do with data.
+    fn take_quotes(&mut self, close: usize) {
+        let (text, quote) = (self.text, self.text.at(close));
+        if let Some(last) = self.found.last_mut()
+            && text.before(last.start) == quote
+            && (last.end == close || (last.end + 1 == close && text.at(last.end) == b'\\'))
+        {
+            (last.start, last.end) = (last.start - 1, close + 1);
+        }
+    }
+
+    /// Backticks hold code, except in the panics of `str`, where they hold the text that was cut, and around what a
+    /// parser found instead of what it expected.
     fn backtick(&mut self) {
+        if let Some(end) = quotes::found_by_parser(self.text, &self.context, self.at) {
+            return self.replace(end, Kind::Value);
+        }
         self.at += 1;
         if !self.is_slicing || !is_in(self.context.word(0), &["of", "slicing", "in"]) {
             return;
@@ -418,59 +410,6 @@ impl<'a> Scanner<'a> {
                     self.replace(end, Kind::Port);
                 }
             }
-        }
-    }
-
-    /// `user=alice`: with some keys the value varies, whatever it looks like.
-    fn value_of_key(&mut self) {
-        let (text, at) = (self.text, self.at);
-        self.at += 1;
-        if self.context.end() != at {
-            return;
-        }
-        let is_secret = secrets::is_key(text, &self.context);
-        if !is_secret && !names::VARYING_KEYS.has(self.context.word(0)) {
-            return;
-        }
-        let is_value = |byte| !b" ,;)]}&\"'`>|=({[".contains(&byte);
-        let end = text.skip(self.at, is_value);
-        if end > self.at && !matches!(text.at(end), b'(' | b'{' | b'[') {
-            let padded = text.skip_most(end, 2, |byte| byte == b'=');
-            let end = if is_alnum(text.at(padded)) { end } else { padded };
-            self.replace(end, if is_secret { Kind::Secret } else { Kind::Value });
-        }
-    }
-
-    /// Postgres writes `Key (email)=(..) already exists` and `Failing row contains (..)`.
-    fn detail(&mut self) {
-        let (text, at) = (self.text, self.at);
-        self.at += 1;
-        let is_detail = (text.before(at) == b'=' && text.before(at.saturating_sub(1)) == b')')
-            || (self.context.ends_with(&["row", "contains"]) && self.context.end() + 1 == at);
-        if !is_detail || at < self.no_detail_to {
-            return;
-        }
-        let closes = |at: usize| text.at(at) == b')' && matches!(text.at(at + 1), 0 | b' ' | b'.' | b'"' | b'\\');
-        let line = self.line_end(at);
-        let end = (self.at..line).find(|at| closes(*at)).unwrap_or(line);
-        if end == line {
-            self.no_detail_to = line;
-        } else if end > self.at {
-            self.replace(end, Kind::Value);
-        }
-    }
-
-    /// The value of a parameter in a URL's query.
-    fn parameter(&mut self) {
-        let at = self.at;
-        self.at += 1;
-        let before = self.text.before(at);
-        if !is_alnum(before) && !matches!(before, b'/' | b'_' | b'-' | b'%' | b'.' | b'=' | b'~' | b'+') {
-            return;
-        }
-        if let Some((start, end)) = net::parameter(self.text, at).filter(|(start, end)| end > start) {
-            self.at = start;
-            self.replace(end, Kind::Query);
         }
     }
 }

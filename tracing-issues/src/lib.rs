@@ -78,5 +78,7 @@ pub use crate::{
     error_types::ErrorType,
     guard::IssueGuard,
     layer::IssueLayer,
+    normalize::{Explanation, Kind, Piece, explain},
     stats::{DropReason, Dropped, Road, Stats},
+    stats::{DropReason, Dropped, Stats},
 };

@@ -83,6 +83,10 @@ pub(super) fn code(
         return is_version.then_some(whole);
     }
     text.bounded(end)?;
+    // `poll returned -1`: no count is negative.
+    if digits > at && text.at(at) == b'-' && names::ANSWERS.has(word) {
+        return Some(end);
+    }
     let is_short = end - digits <= CODE_DIGITS || (digits > at && end - digits <= 10);
     if is_short && (is_code_word(word) || is_error_number(text, context, at, end)) {
         return Some(with_sql_state(text, end).unwrap_or(end));
@@ -163,7 +167,8 @@ fn is_http_status(text: Text<'_>, context: &Context<'_>, word: &[u8], digits: Ra
     }
     let is_failure = matches!(text.at(start), b'4' | b'5');
     let is_error = word.eq_ignore_ascii_case(b"error");
-    let is_told = |words: Range<usize>| words.into_iter().any(|back| is_in(context.word(back), &["status", "http"]));
+    let is_http = |word: &[u8]| is_in(word, &["status", "http", "http://", "https://"]);
+    let is_told = |words: Range<usize>| words.into_iter().any(|back| is_http(context.word(back)));
     if text.before(start) == b'(' {
         // `request failed (503)`, `HTTP status server error (520 <unknown status code>)`
         let failed = is_failure && text.at(end) == b')' && names::FAILURES.has(word);
@@ -177,7 +182,7 @@ fn is_http_status(text: Text<'_>, context: &Context<'_>, word: &[u8], digits: Ra
     names::ANSWERS.has(word)
         || (is_error && is_told(1..2))
         || (is_in(word, &["got", "received"]) && is_told(1..4))
-        || (is_failure && context.word(0) == b"with" && names::FAILURES.has(word))
+        || (is_failure && names::FAILURES.has(word) && (context.word(0) == b"with" || is_told(1..4)))
         || matches!(text.slice(start.saturating_sub(3), start), b"-> " | b"=> ")
 }
 

@@ -153,6 +153,7 @@ impl<'a> Scanner<'a> {
             _ => None,
         };
         let found = address.or_else(|| time::time(text, segment).map(kind(Kind::Time)));
+        let found = found.or_else(|| time::iso_duration(text, segment).map(kind(Kind::Duration)));
         let found = found.or_else(|| match next {
             b'@' | b'.' | b'_' | b'%' | b'+' | b'-' if self.has_at => net::email(text, at).map(kind(Kind::Email)),
             _ => None,

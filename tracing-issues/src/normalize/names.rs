@@ -43,7 +43,7 @@ pub(super) static NAMING: Words = Words::new(&[
     "parameter", "permission", "phase", "pipeline", "plugin", "policy", "procedure", "property", "protocol", "provider",
     "publication", "queue",
     "relation", "role", "route", "schema", "scheme", "scope", "section", "sequence", "server", "service", "setting",
-    "stage", "state", "step", "strategy", "struct", "subject", "subscription", "table", "tablespace", "tag", "target",
+    "stage", "state", "step", "strategy", "struct", "subscription", "table", "tablespace", "tag", "target",
     "task", "template", "thread", "topic", "trait", "trigger",
     "type", "unit", "variable", "variant", "view",
 ]);

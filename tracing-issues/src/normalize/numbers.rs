@@ -183,7 +183,14 @@ fn is_http_status(text: Text<'_>, context: &Context<'_>, word: &[u8], digits: Ra
         || (is_error && is_told(1..2))
         || (is_in(word, &["got", "received"]) && is_told(1..4))
         || (is_failure && names::FAILURES.has(word) && (context.word(0) == b"with" || is_told(1..4)))
-        || matches!(text.slice(start.saturating_sub(3), start), b"-> " | b"=> ")
+        || is_behind_path(text, start)
+}
+
+/// `GET /orders/17 -> 404`, but not `balance 300 -> 400`.
+fn is_behind_path(text: Text<'_>, at: usize) -> bool {
+    let Some(arrow) = at.checked_sub(" -> ".len()) else { return false };
+    let token = text.slice(text.skip_back(arrow, 256, |byte| byte != b' '), arrow);
+    matches!(text.slice(arrow, at), b" -> " | b" => ") && token.contains(&b'/')
 }
 
 /// `40P01` behind `SQLSTATE`, `SqlState(E23505)`, and a status in hexadecimal: `exit code: 0xc0000005`.

@@ -247,7 +247,8 @@ impl<'a> Scanner<'a> {
             _ => (),
         }
         // `expected a digit but got x`
-        if segment.len() == 1 && text.before(at) == b' ' && is_in(self.context.word(0), &["got", "found"]) {
+        let is_last = text.at(end) != b' ' || text.starts_with(end, " at ");
+        if segment.len() == 1 && text.before(at) == b' ' && is_last && is_in(self.context.word(0), &["got", "found"]) {
             return self.replace(end, Kind::Value);
         }
         self.plural(end);

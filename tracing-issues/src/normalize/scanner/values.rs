@@ -92,7 +92,9 @@ impl Scanner<'_> {
     /// `--password hunter2`, `Bearer abc123`
     pub(super) fn secret_behind_space(&mut self, segment: &Segment<'_>) {
         let (text, end) = (self.text, segment.end);
-        if text.at(end) == b' '
+        let can_name = text.before(segment.start) == b'-' || matches!(segment.bytes[0], b'b' | b'B');
+        if can_name
+            && text.at(end) == b' '
             && let Some(value) = secrets::behind_space(text, segment)
         {
             self.at = end + 1;

@@ -87,7 +87,8 @@ pub(super) fn code(
     if digits > at && text.at(at) == b'-' && names::ANSWERS.has(word) {
         return Some(end);
     }
-    let is_short = end - digits <= CODE_DIGITS || (digits > at && end - digits <= 10);
+    let is_exit = context.word(1).eq_ignore_ascii_case(b"exit");
+    let is_short = end - digits <= CODE_DIGITS || ((digits > at || is_exit) && end - digits <= 10);
     if is_short && (is_code_word(word) || is_error_number(text, context, at, end)) {
         return Some(with_sql_state(text, end).unwrap_or(end));
     }
@@ -113,7 +114,9 @@ pub(super) fn code(
 
 /// Whether a number behind this word is a code. `StatusCode(404)` counts, `decode 404` does not.
 fn is_code_word(word: &[u8]) -> bool {
-    names::CODES.has(word) || word.starts_with(b"HTTP/") || word.ends_with(b"Code") || word.ends_with(b"Status")
+    names::CODES.has(word)
+        || word.starts_with(b"HTTP/")
+        || [&b"Code"[..], b"Status", b"Response"].iter().any(|end| word.ends_with(end))
 }
 
 /// `UTF-8`, `x86_64`, `ISO-8859-1`: digits behind a name and its dash or underscore.
@@ -175,6 +178,15 @@ fn is_http_status(text: Text<'_>, context: &Context<'_>, word: &[u8], digits: Ra
         return failed || (is_error && is_told(1..4));
     }
     let next = text.slice(end + 1, text.skip_most(end + 1, 12, is_alpha));
+    // `404 error`, `a 404 response`: a count would have a plural behind it.
+    if is_failure && space_follows && is_in(next, &["error", "response"]) {
+        return true;
+    }
+    // `request failed: 500`, but not `rows failed: 500`
+    let is_last = matches!(text.at(end), 0 | b'.' | b',' | b';' | b'"' | b')');
+    if is_failure && is_last && names::FAILURES.has(word) && !context.word(1).ends_with(b"s") {
+        return true;
+    }
     if space_follows && !next.is_empty() && !names::AFTER_STATUS.has(next) {
         return false; // `returned 503 rows`
     }

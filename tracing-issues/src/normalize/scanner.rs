@@ -247,7 +247,7 @@ impl<'a> Scanner<'a> {
             _ => (),
         }
         // `expected a digit but got x`
-        let is_last = text.at(end) != b' ' || text.starts_with(end, " at ");
+        let is_last = end == text.len() || (text.starts_with(end, " at ") && is_digit(text.at(end + 4)));
         if segment.len() == 1 && text.before(at) == b' ' && is_last && is_in(self.context.word(0), &["got", "found"]) {
             return self.replace(end, Kind::Value);
         }

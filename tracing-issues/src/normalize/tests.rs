@@ -78,6 +78,8 @@ fn codes_stay_and_counts_go() {
     check("error: 24 of 30, status page 5", "error: * of *, status page *");
     check("failed to decode 404 bytes", "failed to decode *");
     check("release v1.4.2", "release v*");
+    check_kept("request failed: 500, a 404 response, exit code: 3221225477, ErrorResponse(502)");
+    check("rows failed: 500, 404 errors, error: 7", "rows failed: * error, error: *");
     check("balance 300 -> 400, 7 -> 500", "balance * -> * -> *");
     check("expected a digit but got x", "expected a digit but got *");
     check_kept("expected a digit but got a letter");

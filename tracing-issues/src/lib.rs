@@ -79,6 +79,6 @@ pub use crate::{
     guard::IssueGuard,
     layer::IssueLayer,
     normalize::{Explanation, Kind, Piece, explain},
+    redact::Redactor,
     stats::{DropReason, Dropped, Road, Stats},
-    stats::{DropReason, Dropped, Stats},
 };

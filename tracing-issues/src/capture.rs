@@ -337,7 +337,7 @@ fn is_ours(target: &str) -> bool {
 struct Scratch {
     report: Box<Report>,
     /// For spans and breadcrumbs; empty between two uses.
-    fields: Fields,
+    fields: Box<Fields>,
     normalizer: Normalizer,
 }
 
@@ -345,7 +345,7 @@ impl Default for Scratch {
     fn default() -> Self {
         Self {
             report: Box::new(Report::with_buffers()),
-            fields: Fields::with_buffers(),
+            fields: Box::new(Fields::with_buffers()),
             normalizer: Normalizer::default(),
         }
     }

@@ -87,8 +87,8 @@ pub(super) fn code(
     if digits > at && text.at(at) == b'-' && names::ANSWERS.has(word) {
         return Some(end);
     }
-    let is_exit = context.word(1).eq_ignore_ascii_case(b"exit");
-    let is_short = end - digits <= CODE_DIGITS || ((digits > at || is_exit) && end - digits <= 10);
+    let is_exit = || context.word(1).eq_ignore_ascii_case(b"exit");
+    let is_short = end - digits <= CODE_DIGITS || (end - digits <= 10 && (digits > at || is_exit()));
     if is_short && (is_code_word(word) || is_error_number(text, context, at, end)) {
         return Some(with_sql_state(text, end).unwrap_or(end));
     }

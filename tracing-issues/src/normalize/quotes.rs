@@ -83,13 +83,13 @@ fn close_double(text: Text<'_>, at: usize, limit: usize) -> Result<usize, usize>
     // Inside of a `Debug` text, the quotes themselves are escaped.
     let escaped = text.before(at) == b'\\';
     let mut end = at + 1;
-    while end < limit {
+    while let Some(found) = text.slice(end, limit).iter().position(|byte| matches!(byte, b'"' | b'\\')) {
+        end += found;
         match text.at(end) {
             b'\\' if escaped && text.at(end + 1) == b'"' && end + 1 < limit => return Ok(end + 1),
             b'\\' => end += 2,
-            b'"' if escaped => return Err(end),
-            b'"' => return Ok(end),
-            _ => end += 1,
+            _ if escaped => return Err(end),
+            _ => return Ok(end),
         }
     }
     Err(limit)

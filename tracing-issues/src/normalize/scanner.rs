@@ -132,9 +132,13 @@ impl<'a> Scanner<'a> {
         } else {
             segment.has_digit() || segment.bytes[0].is_ascii_uppercase() || segment.len() >= ids::SHORTEST_BLOB
         };
-        !can_be_part
-            && matches!(self.text.at(segment.end), b' ' | b',' | b')' | b'"' | b'`' | 0)
-            && matches!(self.text.before(segment.start), b' ' | b'(' | b'[' | b'"' | b'`' | 0)
+        let stands_before = match self.text.at(segment.end) {
+            b' ' | b',' | b')' | b'"' | b'`' | 0 => true,
+            // The first group of an IPv6 or hardware address.
+            b':' => !segment.is_hex(),
+            _ => false,
+        };
+        !can_be_part && stands_before && matches!(self.text.before(segment.start), b' ' | b'(' | b'[' | b'"' | b'`' | 0)
     }
 
     /// What can start with a segment and go on over punctuation.
@@ -187,7 +191,8 @@ impl<'a> Scanner<'a> {
         let (text, at, digits) = (self.text, self.at, segment.start);
         let digits_end = if segment.is_digits() { segment.end } else { text.skip(digits, is_digit) };
         // `3 | port = "x"`: the line of a file in which a parser stopped.
-        if text.starts_with(digits_end, " | ")
+        if text.at(digits_end + 1) == b'|'
+            && text.starts_with(digits_end, " | ")
             && at.checked_sub(1).is_none_or(|at| self.line_ends.binary_search(&at).is_ok())
         {
             return self.replace(self.line_end(at), Kind::Value);

@@ -39,6 +39,8 @@ struct Scanner<'a> {
     quotes: Quotes,
     /// Up to here, the runs of Base64's characters are judged.
     judged_to: usize,
+    /// Up to here, no path leads into a registry.
+    no_registry_to: usize,
     /// Up to here, no `)` ends the value of a constraint.
     no_detail_to: usize,
     /// `assertion` was said: `left` and `right` are values.
@@ -59,6 +61,7 @@ impl<'a> Scanner<'a> {
             context: Context::new(text),
             quotes: Quotes::new(),
             judged_to: 0,
+            no_registry_to: 0,
             no_detail_to: 0,
             is_assertion: false,
             is_slicing: false,
@@ -77,7 +80,7 @@ impl<'a> Scanner<'a> {
             b'=' => self.value_of_key(),
             b'(' => self.detail(),
             b'^' => self.replace(self.text.skip(self.at, |byte| byte == b'^'), Kind::Position),
-            b'/' | b'~' | b'\\' => match paths::prefix(self.text, at) {
+            b'/' | b'~' | b'\\' => match paths::prefix(self.text, at, &mut self.no_registry_to) {
                 Some(end) => self.replace(end, Kind::Path),
                 None => self.at += 1,
             },
@@ -236,7 +239,7 @@ impl<'a> Scanner<'a> {
         match text.at(end) {
             b':' if text.starts_with(end, "://") => return self.scheme(end + 3),
             b':' if segment.len() == 1 && text.at(end + 1) == b'\\' => {
-                if let Some(end) = paths::prefix(text, at) {
+                if let Some(end) = paths::prefix(text, at, &mut self.no_registry_to) {
                     return self.replace(end, Kind::Path);
                 }
             }

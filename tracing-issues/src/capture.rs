@@ -194,7 +194,7 @@ impl Capture {
                     self.spans.read(&span, |fields| report.push_span_fields(fields));
                 }
                 if report.trace.is_none() {
-                    report.trace = self.dispatch.get().and_then(|dispatch| trace::ids_of(&span.id(), dispatch));
+                    report.trace = trace::ids_of(&span.id(), self.dispatch.get());
                 }
             }
             if self.settings.breadcrumbs > 0 {

@@ -21,6 +21,7 @@ use crate::{
 };
 
 const ERRORS: &str = "tracing_issues_errors_total";
+const ADOPTED: &str = "tracing_issues_adopted_total";
 const SUPPRESSED: &str = "tracing_issues_suppressed_total";
 const EVENTS_PUBLISHED: &str = "tracing_issues_events_published_total";
 const DELIVERED: &str = "tracing_issues_delivered_total";
@@ -32,8 +33,9 @@ const AGGREGATED: &str = "tracing_issues_aggregated";
 const ROAD: &str = "tracing_issues_road";
 
 /// What each counter counts.
-const COUNTERS: [(&str, &str); 7] = [
-    (ERRORS, "Errors that reached the layer."),
+const COUNTERS: [(&str, &str); 8] = [
+    (ERRORS, "Errors that reached the layer, and those that were adopted."),
+    (ADOPTED, "Errors of a former process that were found in the spool."),
     (SUPPRESSED, "Errors that were counted into a later summary."),
     (EVENTS_PUBLISHED, "Events (not errors) that the receiver acknowledged."),
     (DELIVERED, "Errors that those events stand for."),
@@ -103,6 +105,7 @@ fn record(stats: &Stats, dedup: Option<&DedupCounters>) {
 
     // Absolute, for the same reason: it starts with what was counted before.
     counter!(ERRORS).absolute(stats.seen);
+    counter!(ADOPTED).absolute(stats.adopted);
     counter!(SUPPRESSED).absolute(stats.suppressed);
     counter!(EVENTS_PUBLISHED).absolute(stats.published);
     counter!(DELIVERED).absolute(stats.delivered);
@@ -175,6 +178,7 @@ mod tests {
         let dropped = Dropped { queue_full: 3, shutdown: 2, ..Dropped::default() };
         Stats {
             seen: 40,
+            adopted: 7,
             suppressed: 20,
             published: 6,
             delivered: 25,
@@ -189,6 +193,7 @@ mod tests {
     fn every_counter_is_published() {
         let found = recorded(|| Metrics::default().publish(&stats()));
         check(&found, "errors_total{}", 40.0);
+        check(&found, "adopted_total{}", 7.0);
         check(&found, "suppressed_total{}", 20.0);
         check(&found, "events_published_total{}", 6.0);
         check(&found, "delivered_total{}", 25.0);

@@ -8,9 +8,18 @@
 mod law;
 #[path = "../support/proxy.rs"]
 mod proxy;
+#[path = "../support/receiver.rs"]
+mod receiver;
 #[path = "../support/stage.rs"]
 mod stage;
+#[cfg(feature = "kafka")]
+#[path = "../support/topic.rs"]
+mod topic;
 
+#[cfg(feature = "kafka")]
+mod feedback;
+#[cfg(feature = "http")]
+mod http;
 #[cfg(feature = "kafka")]
 mod kafka;
 #[cfg(feature = "redis")]

@@ -15,8 +15,10 @@ pub enum Scenario {
     RepeatNumber,
     /// The same `error!` again, with another number in its field.
     RepeatField,
-    /// An `error!` that was never seen before, with its chain of causes, in two spans with three fields each.
+    /// An `error!` that was never seen before, in two spans with three fields each.
     New,
+    /// The same, with its chain of causes.
+    NewWithCauses,
     /// An `info!` with one field, which is no issue.
     Info,
     /// The same `info!` in two spans with three fields each.
@@ -29,11 +31,12 @@ pub enum Scenario {
 
 impl Scenario {
     /// All of them, with the names that they have on the command line.
-    const NAMES: [(&'static str, Self); 8] = [
+    const NAMES: [(&'static str, Self); 9] = [
         ("repeat", Self::Repeat),
         ("repeat-number", Self::RepeatNumber),
         ("repeat-field", Self::RepeatField),
         ("new", Self::New),
+        ("new-with-causes", Self::NewWithCauses),
         ("info", Self::Info),
         ("info-in-spans", Self::InfoInSpans),
         ("span", Self::Span),
@@ -51,7 +54,7 @@ impl Scenario {
 
     /// Whether its events are errors.
     pub fn is_error(self) -> bool {
-        matches!(self, Self::Repeat | Self::RepeatNumber | Self::RepeatField | Self::New)
+        matches!(self, Self::Repeat | Self::RepeatNumber | Self::RepeatField | Self::New | Self::NewWithCauses)
     }
 
     /// Whether it makes events at all.
@@ -61,7 +64,7 @@ impl Scenario {
 
     /// Enters the spans around its events, which stay open for a burst: what they cost themselves is another scenario.
     pub fn enter(self) -> Option<[EnteredSpan; 2]> {
-        matches!(self, Self::New | Self::InfoInSpans).then(|| {
+        matches!(self, Self::New | Self::NewWithCauses | Self::InfoInSpans).then(|| {
             let request = info_span!("request", method = "POST", path = "/orders", request_id = 7_113).entered();
             let order = info_span!("order", symbol = "BTC-USD", side = "buy", account = 42).entered();
             [request, order]
@@ -75,9 +78,10 @@ impl Scenario {
             Self::Repeat => error!("the order book is gone"),
             Self::RepeatNumber => error!("order {number} refused"),
             Self::RepeatField => error!(order = number, "order refused"),
-            Self::New => {
+            Self::New => sites::different_error(number, None),
+            Self::NewWithCauses => {
                 let cause = Refused { source: io::ErrorKind::ConnectionRefused.into() };
-                sites::different_error(number, &cause);
+                sites::different_error(number, Some(&cause));
             }
             Self::Info | Self::InfoInSpans => info!(number, "order accepted"),
             Self::Span => drop(info_span!("order", symbol = "BTC-USD", side = "buy", number)),

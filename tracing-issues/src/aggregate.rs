@@ -53,6 +53,8 @@ struct Window {
     latest_key: u64,
     /// Errors that no event stands for yet.
     pending: u64,
+    /// As many of them are in the spool.
+    written_down: u64,
     first_at: SystemTime,
     last_at: SystemTime,
     due: Instant,
@@ -139,6 +141,7 @@ impl Windows {
                     counters: counter.into_iter().collect(),
                     latest_key: 0,
                     pending: errors,
+                    written_down: 0,
                     first_at: at,
                     last_at: at,
                     due,
@@ -259,6 +262,16 @@ impl Windows {
         self.open.iter().filter(|(_, window)| window.pending > 0).map(|(fingerprint, _)| *fingerprint).collect()
     }
 
+    /// The windows that have counted more since this was called last: what is to be written down now.
+    pub(crate) fn news(&mut self) -> Vec<Fingerprint> {
+        let changed = |(fingerprint, window): (&Fingerprint, &mut Window)| {
+            let has_news = window.pending > window.written_down;
+            window.written_down = window.pending;
+            has_news.then_some(*fingerprint)
+        };
+        self.open.iter_mut().filter_map(changed).collect()
+    }
+
     /// Makes an event of what is pending in a window.
     pub(crate) fn take(&mut self, fingerprint: Fingerprint) -> Option<Due<'_>> {
         let window = self.open.get_mut(&fingerprint)?;
@@ -270,6 +283,7 @@ impl Windows {
             window.counters.iter().for_each(|counter| self.repeats.want(*counter));
         }
         let occurrences = std::mem::take(&mut window.pending);
+        window.written_down = 0;
         let event_id = std::mem::replace(&mut window.event_id, Uuid::now_v7());
         Some(Due { event_id, occurrences, ..window.due(fingerprint) })
     }

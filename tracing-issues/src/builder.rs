@@ -14,6 +14,7 @@ use crate::{
     error_types::{ErrorType, ErrorTypes},
     event::IssueEvent,
     guard::IssueGuard,
+    journal::{Journal, Place},
     layer::IssueLayer,
     normalize::Normalizer,
     novelty::Novelty,
@@ -323,6 +324,8 @@ impl Builder {
         let control = Arc::new(Control::default());
         let repeats = Arc::new(Repeats::new());
         let hashing = KeyHashing::default();
+        let owner = format!("{}-{}", self.origin.service, self.origin.environment);
+        let spool = self.spool.map(|directory| Place { directory, owner });
         let worker = Worker {
             queue: Arc::clone(&queue),
             counters: Arc::clone(&counters),
@@ -331,7 +334,7 @@ impl Builder {
             windows: Windows::new(WINDOWS, Arc::clone(&repeats)),
             novelty: Novelty::default(),
             dedup,
-            outbox: Outbox::new(publisher),
+            outbox: Outbox::new(publisher, Journal::at(spool)),
             hashing: hashing.clone(),
             normalizer: Normalizer::default(),
         };

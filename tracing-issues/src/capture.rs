@@ -43,12 +43,15 @@ use crate::{
 /// The most spans kept of one scope, nearest first.
 const MAX_SPANS: usize = 32;
 
+/// Whether a service wants what comes from a callsite.
+pub(crate) type Filter = Box<dyn Fn(&Metadata<'_>) -> bool + Send + Sync>;
+
 /// Which events are issues, and what is taken of them.
 pub(crate) struct Settings {
     /// The least severe level.
     pub(crate) level: Level,
     /// What the service itself leaves out, by callsite.
-    pub(crate) filter: Option<Box<dyn Fn(&Metadata<'_>) -> bool + Send + Sync>>,
+    pub(crate) filter: Option<Filter>,
     pub(crate) error_types: ErrorTypes,
     /// How many breadcrumbs are kept of a span tree; 0 switches them off.
     pub(crate) breadcrumbs: usize,
@@ -139,32 +142,46 @@ impl Capture {
         if is_scope_needed {
             self.add_scope(report, scope());
         }
-        let (key, counted) = self.count(report, normalizer);
-        if counted != Counted::Yes {
-            if !is_scope_needed {
-                self.add_scope(report, scope());
+        match self.count(report, normalizer) {
+            Known::Counted => (),
+            known => {
+                if !is_scope_needed {
+                    self.add_scope(report, scope());
+                }
+                report.backtrace = backtrace().map(Arc::new);
+                self.offer(report, known);
             }
-            report.backtrace = backtrace().map(Arc::new);
-            self.offer(report, key, counted);
         }
         capturing.keep(scratch);
     }
 
     /// Counts an error, if it is known, by a key that is a refinement of its fingerprint. What varies in its text is only
-    /// removed while the queue is busy: as long as the worker keeps up, that is its work. Then there is no key to arm.
+    /// removed while the queue is busy: as long as the worker keeps up, that is its work.
     #[inline]
-    fn count(&self, report: &Report, normalizer: &mut Normalizer) -> (Option<u64>, Counted) {
+    fn count(&self, report: &mut Report, normalizer: &mut Normalizer) -> Known {
         let facts = report.facts();
         let as_is = facts.key_as_is(&self.hashing);
-        let counted = self.repeats.count(as_is);
-        if counted != Counted::No {
-            return (Some(as_is), counted);
+        match self.repeats.count(as_is) {
+            Counted::Yes => return Known::Counted,
+            Counted::Wanted => return Known::Wanted(as_is),
+            Counted::No if !self.queue.is_busy() => return Known::New,
+            Counted::No => (),
         }
-        if !self.queue.is_busy() {
-            return (None, Counted::No);
-        }
+        self.control.nudge();
         let key = facts.key(&self.hashing, normalizer);
-        (Some(key), if key == as_is { Counted::No } else { self.repeats.count(key) })
+        match self.repeats.count(key) {
+            Counted::Yes => return Known::Counted,
+            Counted::Wanted => return Known::Wanted(key),
+            Counted::No if !self.queue.is_crowded() => return Known::NewTo { key, as_is },
+            Counted::No => (),
+        }
+        // The room that is left is for errors of other places: this callsite gets one counter for all that it says.
+        let place = report.key_of_place(&self.hashing);
+        if self.repeats.count(place) != Counted::No {
+            return Known::Counted;
+        }
+        report.is_crowded = true;
+        Known::NewTo { key: place, as_is }
     }
 
     /// Adds the enclosing spans with their fields.
@@ -177,7 +194,7 @@ impl Capture {
                     self.spans.read(&span, |fields| report.push_span_fields(fields));
                 }
                 if report.trace.is_none() {
-                    report.trace = self.dispatch.get().and_then(|dispatch| trace::ids_of(&span.id(), dispatch));
+                    report.trace = trace::ids_of(&span.id(), self.dispatch.get());
                 }
             }
             if self.settings.breadcrumbs > 0 {
@@ -190,32 +207,31 @@ impl Capture {
     }
 
     /// Offers a report to the worker, and arms the counter that takes its repeats. A blank one is left in its place.
-    fn offer(&self, report: &mut Box<Report>, mut key: Option<u64>, counted: Counted) {
+    fn offer(&self, report: &mut Box<Report>, known: Known) {
         report.at = SystemTime::now();
         report.thread = Some(thread::current());
-        if counted == Counted::No && key.is_some() {
-            self.control.nudge();
-            if self.queue.is_crowded() {
-                // The room that is left is for errors of other places: this callsite gets one counter for all it says.
-                let place = report.key_of_place(&self.hashing);
-                if self.repeats.count(place) == Counted::Yes {
-                    return;
-                }
-                key = Some(place);
-                report.is_crowded = true;
-            }
-            report.repeats = key.and_then(|key| self.repeats.arm(key));
+        if let Known::NewTo { key, .. } = known {
+            report.repeats = self.repeats.arm(key);
         }
         let offered = std::mem::replace(report, self.queue.blank());
         if let Err((mut refused, reason)) = self.queue.offer(offered) {
-            let lost = match (refused.repeats.take(), key) {
-                // Others may have counted on it meanwhile.
-                (Some(handle), _) => 1 + self.repeats.disarm(handle),
-                (None, Some(key)) if self.repeats.count(key) == Counted::Yes => 0,
-                (None, _) => 1,
-            };
-            self.counters.dropped(reason, lost);
+            let handle = refused.repeats.take();
             *report = refused;
+            match (known, handle) {
+                (Known::Wanted(key), _) if self.repeats.count(key) == Counted::Yes => (),
+                // Its counters go on counting until the worker comes by and tells what was lost: this would be slow for
+                // each error, and it happens while everything else is slow already.
+                (Known::NewTo { as_is, .. }, Some(handle)) if reason == DropReason::QueueFull => {
+                    self.repeats.abandon(handle, 1);
+                    if let Some(handle) = self.repeats.arm(as_is) {
+                        self.repeats.abandon(handle, 0);
+                    }
+                }
+                (_, handle) => {
+                    let counted = handle.map_or(0, |handle| self.repeats.disarm(handle));
+                    self.counters.dropped(reason, 1 + counted);
+                }
+            }
         }
     }
 
@@ -231,6 +247,13 @@ impl Capture {
         capturing.keep(scratch);
     }
 
+    /// Learns of a callsite, before anything comes from it.
+    pub(crate) fn callsite(&self, metadata: &Metadata<'_>) {
+        if metadata.is_span() && metadata.fields().field("component").is_some() {
+            self.spans.expect_components();
+        }
+    }
+
     /// Keeps the fields of a new span.
     pub(crate) fn new_span<S>(&self, attrs: &Attributes<'_>, id: &Id, ctx: &Context<'_, S>)
     where
@@ -240,15 +263,11 @@ impl Capture {
         if fields.is_empty() {
             return;
         }
-        if !self.spans.has_components() && fields.field("component").is_some() {
-            self.spans.expect_components();
-        }
         let Ok(capturing) = Capturing::enter() else { return };
         let mut scratch = capturing.scratch();
         // Formatted before a lock is taken: a `Debug` that logs would meet the same lock again.
         scratch.fields.record(&self.settings.error_types, |visitor| attrs.record(visitor));
         self.spans.insert(id, &mut scratch.fields, || ctx.span(id));
-        scratch.fields.clear();
         capturing.keep(scratch);
     }
 
@@ -296,18 +315,40 @@ impl fmt::Debug for Capture {
     }
 }
 
+/// What the table of counters says of an error.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Known {
+    /// It is counted; that is all.
+    Counted,
+    /// It is known by this key, and its details are wanted.
+    Wanted(u64),
+    /// It is new, and the worker finds out the rest.
+    New,
+    /// It is new, and `key` is to be armed for it: the worker does not keep up.
+    NewTo { key: u64, as_is: u64 },
+}
+
 /// Events of this crate are never captured, whatever thread they come from.
 fn is_ours(target: &str) -> bool {
     target.strip_prefix("tracing_issues").is_some_and(|rest| rest.is_empty() || rest.starts_with("::"))
 }
 
 /// Buffers of a thread, used for one error or span after the other.
-#[derive(Default)]
 struct Scratch {
     report: Box<Report>,
     /// For spans and breadcrumbs; empty between two uses.
-    fields: Fields,
+    fields: Box<Fields>,
     normalizer: Normalizer,
+}
+
+impl Default for Scratch {
+    fn default() -> Self {
+        Self {
+            report: Box::new(Report::with_buffers()),
+            fields: Box::new(Fields::with_buffers()),
+            normalizer: Normalizer::default(),
+        }
+    }
 }
 
 thread_local! {

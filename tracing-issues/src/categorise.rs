@@ -16,7 +16,7 @@ use crate::{
     },
     fields,
     redact::Redactor,
-    report::{self, Cause, Report, is_special},
+    report::{self, Cause, Report},
 };
 
 /// The longest tag.
@@ -135,11 +135,7 @@ pub(crate) fn redact_again(event: &mut IssueEvent, redactor: &Redactor) {
 
 /// The event's own fields with their types, without those that are elsewhere in the event.
 fn context_of(report: &Report, redactor: &Redactor) -> Map<String, Value> {
-    report
-        .own_fields()
-        .filter(|(name, _)| !is_special(name))
-        .map(|(name, value)| field(name, value, redactor))
-        .collect()
+    report.context().map(|(name, value)| field(name, value, redactor)).collect()
 }
 
 fn field(name: &str, value: fields::Value<'_>, redactor: &Redactor) -> (String, Value) {
@@ -150,10 +146,23 @@ fn field(name: &str, value: fields::Value<'_>, redactor: &Redactor) -> (String, 
         // JSON has no NaN and no infinity.
         fields::Value::F64(number) => Number::from_f64(number).map_or_else(|| number.to_string().into(), Value::Number),
         fields::Value::Bool(is) => is.into(),
-        fields::Value::Error(chain) => chain.message().into(),
+        fields::Value::Error(chain) => joined(chain).into(),
     };
     redactor.value(name, &mut json);
     (name.to_owned(), json)
+}
+
+/// A chain that is not the error of the event, on one line. A wrapper that only repeats its cause is left out.
+fn joined(chain: fields::Chain<'_>) -> String {
+    let mut text = String::new();
+    for message in chain.links().map(|link| link.message).filter(|message| !message.is_empty()) {
+        if !text.ends_with(message) {
+            let separator = if text.is_empty() { "" } else { ": " };
+            text.push_str(separator);
+            text.push_str(message);
+        }
+    }
+    text
 }
 
 /// The error chain, outermost first, and the backtrace that came with it. Its field is not context any more.
@@ -192,7 +201,7 @@ fn take_tags(context: &mut Map<String, Value>, tags: &mut Vec<String>) {
 
 /// What the event says, else what the service says about the error's type, else by level.
 fn severity_of(report: &Report) -> Severity {
-    if let Ok(severity) = report.severity().to_ascii_lowercase().parse() {
+    if let Some(severity) = report.severity() {
         return severity;
     }
     if let Some((_, Cause::Chain(chain))) = report.cause()

@@ -211,6 +211,11 @@ impl fmt::Display for Value<'_> {
 }
 
 impl Fields {
+    /// None, with room for those of an ordinary error.
+    pub(crate) fn with_buffers() -> Self {
+        Self { text: String::with_capacity(512), entries: Vec::with_capacity(16), links: Vec::with_capacity(4) }
+    }
+
     /// How many there are.
     #[inline]
     pub(crate) fn len(&self) -> usize {
@@ -355,15 +360,6 @@ impl Fields {
         Piece { start, end: self.text.len() as u32 }
     }
 
-    /// Takes over a text within `max` bytes.
-    #[inline]
-    fn push_bounded(&mut self, value: &str, max: usize) -> Piece {
-        if value.len() <= max && self.text.len() + value.len() <= MAX_TEXT_BYTES {
-            return self.push(value);
-        }
-        self.format(max, format_args!("{value}"))
-    }
-
     /// Drops the text of values that were replaced.
     fn compact(&mut self) {
         let old = std::mem::take(self);
@@ -429,6 +425,12 @@ struct Recorder<'a> {
 }
 
 impl Recorder<'_> {
+    #[cold]
+    fn record_long_str(&mut self, field: &Field, value: &str) {
+        let piece = self.fields.format(max_bytes_of(field.name()), format_args!("{value}"));
+        self.set(field, Stored::Text(piece));
+    }
+
     /// Two fields of one name are both kept here: whoever reads them takes the last one.
     #[inline]
     fn set(&mut self, field: &Field, value: Stored) {
@@ -467,8 +469,12 @@ impl Visit for Recorder<'_> {
 
     #[inline]
     fn record_str(&mut self, field: &Field, value: &str) {
-        let piece = self.fields.push_bounded(value, max_bytes_of(field.name()));
-        self.set(field, Stored::Text(piece));
+        if value.len() <= MAX_VALUE_BYTES && self.fields.text.len() + value.len() <= MAX_TEXT_BYTES {
+            let piece = self.fields.push(value);
+            self.set(field, Stored::Text(piece));
+        } else {
+            self.record_long_str(field, value);
+        }
     }
 
     fn record_error(&mut self, field: &Field, value: &(dyn Error + 'static)) {

@@ -1,12 +1,13 @@
 //! [`IssueLayer`], the entry from the callers' threads. What it does there is in [`capture`](crate::capture).
-//! It filters nothing for others: `enabled`, `register_callsite` and `max_level_hint` stay at their defaults on purpose,
-//! because a layer that overrides them silences its neighbours.
+//! It filters nothing for others: `enabled` and `max_level_hint` stay at their defaults on purpose, and `register_callsite`
+//! answers as if it did, because a layer that says no silences its neighbours.
 
 use std::sync::Arc;
 
 use tracing::{
-    Dispatch, Event, Subscriber,
+    Dispatch, Event, Metadata, Subscriber,
     span::{Attributes, Id, Record},
+    subscriber::Interest,
 };
 use tracing_subscriber::{
     layer::{Context, Layer},
@@ -44,6 +45,12 @@ where
 {
     fn on_register_dispatch(&self, dispatch: &Dispatch) {
         let _ = self.capture.dispatch.set(dispatch.downgrade());
+    }
+
+    /// Only looks at it: the answer is the one that a layer gives which has no opinion.
+    fn register_callsite(&self, metadata: &'static Metadata<'static>) -> Interest {
+        self.capture.callsite(metadata);
+        Interest::always()
     }
 
     fn on_event(&self, event: &Event<'_>, ctx: Context<'_, S>) {

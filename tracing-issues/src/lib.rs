@@ -52,6 +52,7 @@ pub mod event;
 mod fields;
 pub mod fingerprint;
 mod guard;
+mod journal;
 mod layer;
 #[doc(hidden)]
 pub mod normalize;
@@ -77,5 +78,7 @@ pub use crate::{
     error_types::ErrorType,
     guard::IssueGuard,
     layer::IssueLayer,
+    normalize::{Explanation, Kind, Piece, explain},
+    redact::Redactor,
     stats::{DropReason, Dropped, Road, Stats},
 };

@@ -11,6 +11,7 @@ use uuid::Uuid;
 
 use crate::{
     event::IssueEvent,
+    journal::Journal,
     publish::{Envelope, Outcome, Publisher, Settlement},
     stats::{Counters, DropReason, Dropped, Road},
 };
@@ -35,6 +36,10 @@ pub(crate) struct Outbox {
     bytes: usize,
     /// To be sent before anything new, oldest first.
     backlog: VecDeque<Envelope>,
+    /// Events that wait, and survive the process.
+    journal: Journal,
+    /// The errors of those.
+    kept: u64,
     /// Set while the publisher is down: when to try again, and how long to wait after that.
     pause: Option<(Instant, Duration)>,
     is_down: bool,
@@ -45,12 +50,14 @@ pub(crate) struct Outbox {
 }
 
 impl Outbox {
-    pub(crate) fn new(publisher: Box<dyn Publisher>) -> Self {
+    pub(crate) fn new(publisher: Box<dyn Publisher>, journal: Journal) -> Self {
         Self {
             publisher,
             in_flight: 0,
             bytes: 0,
             backlog: VecDeque::new(),
+            journal,
+            kept: 0,
             pause: None,
             is_down: false,
             said: HashSet::new(),
@@ -60,7 +67,8 @@ impl Outbox {
 
     /// Whether more events should be made now.
     pub(crate) fn has_room(&self, now: Instant) -> bool {
-        self.backlog.is_empty() && self.in_flight < MAX_IN_FLIGHT && self.bytes < MAX_BYTES && !self.is_paused(now)
+        let is_blocked = self.is_paused(now) || self.is_down && !self.backlog.is_empty();
+        !is_blocked && self.in_flight + self.backlog.len() < MAX_IN_FLIGHT && self.bytes < MAX_BYTES
     }
 
     pub(crate) fn has_no_backlog(&self) -> bool {
@@ -99,10 +107,63 @@ impl Outbox {
         match Envelope::of(&mut event, MAX_EVENT_BYTES) {
             Some(envelope) => {
                 self.told = lost;
-                self.bytes += envelope.payload.len();
-                self.backlog.push_back(envelope);
+                self.push(envelope);
             }
-            None => counters.dropped(DropReason::Rejected, occurrences),
+            None => {
+                self.journal.settled(event.event_id);
+                counters.dropped(DropReason::Rejected, occurrences);
+            }
+        }
+    }
+
+    fn push(&mut self, envelope: Envelope) {
+        self.bytes += envelope.payload.len();
+        self.journal.append(&envelope);
+        if self.journal.keeps(envelope.event_id) {
+            self.kept += envelope.occurrences;
+        }
+        self.backlog.push_back(envelope);
+    }
+
+    /// Opens the spool if need be, and takes over what a former process has left in it.
+    pub(crate) fn open_spool(&mut self, now: Instant, counters: &Counters) {
+        let left = self.journal.open(now);
+        if left.is_empty() {
+            return;
+        }
+        let errors: u64 = left.iter().map(|envelope| envelope.occurrences).sum();
+        say(&format!("{errors} errors that a former process could not send are sent now"));
+        counters.adopted(errors);
+        left.into_iter().for_each(|envelope| self.push(envelope));
+    }
+
+    /// Whether the counts of open windows should be written down now.
+    pub(crate) fn is_checkpoint_due(&mut self, now: Instant) -> bool {
+        self.journal.is_checkpoint_due(now)
+    }
+
+    /// Writes down what a window has counted so far, as its next event would tell it now.
+    pub(crate) fn checkpoint(&mut self, mut event: IssueEvent) {
+        if let Some(envelope) = Envelope::of(&mut event, MAX_EVENT_BYTES) {
+            self.journal.checkpoint(&envelope);
+        }
+    }
+
+    /// Forgets what was written down of an event that is not to be sent.
+    pub(crate) fn forget(&mut self, id: Uuid) {
+        self.journal.settled(id);
+    }
+
+    /// Writes to the spool what came since the last time. Before anything is sent: then it is there whatever happens.
+    pub(crate) fn save(&mut self, now: Instant) {
+        if self.journal.flush(now) {
+            for envelope in &self.backlog {
+                let was_kept = self.journal.keeps(envelope.event_id);
+                self.journal.append(envelope);
+                if !was_kept && self.journal.keeps(envelope.event_id) {
+                    self.kept += envelope.occurrences;
+                }
+            }
         }
     }
 
@@ -124,14 +185,19 @@ impl Outbox {
     pub(crate) fn settle(&mut self, budget: Duration, counters: &Counters) {
         for Settlement { envelope, outcome } in self.publisher.settle(budget) {
             self.in_flight = self.in_flight.saturating_sub(1);
+            if !matches!(outcome, Outcome::Unavailable(_)) {
+                self.bytes = self.bytes.saturating_sub(envelope.payload.len());
+                if self.journal.keeps(envelope.event_id) {
+                    self.kept = self.kept.saturating_sub(envelope.occurrences);
+                }
+                self.journal.settled(envelope.event_id);
+            }
             match outcome {
                 Outcome::Delivered => {
-                    self.bytes = self.bytes.saturating_sub(envelope.payload.len());
                     counters.delivered(envelope.occurrences);
                     self.is_up(counters);
                 }
                 Outcome::Rejected(reason) => {
-                    self.bytes = self.bytes.saturating_sub(envelope.payload.len());
                     counters.dropped(DropReason::Rejected, envelope.occurrences);
                     let destination = self.publisher.destination();
                     say(&format!("refused by {destination}: {reason}: {}", envelope.title.escape_debug()));
@@ -152,12 +218,26 @@ impl Outbox {
         }
     }
 
-    /// The process ends, and this much is lost.
-    pub(crate) fn give_up(&mut self, lost: u64) {
-        say(&format!("{lost} errors could not be sent to {} before the exit", self.publisher.destination()));
+    /// The process ends, and so many errors are not sent. Returns how many of them are lost: those that no spool keeps.
+    pub(crate) fn give_up(&mut self, unsent: u64) -> u64 {
+        self.save(Instant::now());
+        let kept = if self.journal.directory().is_some() { self.kept } else { 0 };
+        let lost = unsent.saturating_sub(kept);
+        let destination = self.publisher.destination();
+        if let Some(directory) = self.journal.directory().filter(|_| lost < unsent) {
+            let kept = unsent - lost;
+            say(&format!(
+                "{kept} errors could not be sent to {destination} before the exit; they are kept in {}",
+                directory.display()
+            ));
+        }
+        if lost > 0 {
+            say(&format!("{lost} errors could not be sent to {destination} before the exit"));
+        }
         for envelope in std::mem::take(&mut self.backlog) {
             self.say_unsent(envelope.event_id, &envelope.payload);
         }
+        lost
     }
 
     fn is_up(&mut self, counters: &Counters) {

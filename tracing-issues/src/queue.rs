@@ -15,6 +15,8 @@ use crate::{report::Report, stats::DropReason};
 const MAX_BYTES: usize = 8 * 1024 * 1024;
 /// Used reports that are kept for the next errors.
 const RECYCLED: usize = 1_024;
+/// Reports that are always there to be filled.
+const STOCK: usize = 64;
 
 /// Reports on their way to the worker, oldest first.
 #[derive(Debug)]
@@ -101,8 +103,15 @@ impl ReportQueue {
         let _ = self.recycled.push(report);
     }
 
+    /// Sees to it that callers find reports to fill, whose buffers need not grow; called by the worker.
+    pub(crate) fn restock(&self) {
+        while self.recycled.len() < STOCK.min(self.recycled.capacity()) {
+            let _ = self.recycled.push(Box::new(Report::with_buffers()));
+        }
+    }
+
     /// A report to fill: a used one if there is one.
     pub(crate) fn blank(&self) -> Box<Report> {
-        self.recycled.pop().unwrap_or_default()
+        self.recycled.pop().unwrap_or_else(|| Box::new(Report::with_buffers()))
     }
 }

@@ -7,7 +7,7 @@
 //! key cannot happen: the exchange fails.
 
 use std::sync::atomic::{
-    AtomicU64,
+    AtomicBool, AtomicU64,
     Ordering::{AcqRel, Acquire, Relaxed, Release},
 };
 
@@ -22,11 +22,16 @@ const ARMED: u64 = 1 << 40;
 const WANTED: u64 = 1 << 41;
 /// Somebody is about to arm it.
 const TAKEN: u64 = 1 << 42;
-const FLAGS: u64 = ARMED | WANTED | TAKEN;
-const GENERATION: u64 = 1 << 43;
+/// It counts what is lost: the report that would have told of it did not get through.
+const ABANDONED: u64 = 1 << 43;
+const FLAGS: u64 = ARMED | WANTED | TAKEN | ABANDONED;
+const GENERATION: u64 = 1 << 44;
 
 /// A table of counters.
-pub(crate) struct Repeats(Box<[Counter]>);
+pub(crate) struct Repeats {
+    counters: Box<[Counter]>,
+    has_abandoned: AtomicBool,
+}
 
 /// A cache line for each, so that threads with different errors do not slow each other down.
 #[repr(align(64))]
@@ -54,13 +59,14 @@ pub(crate) enum Counted {
 
 impl Repeats {
     pub(crate) fn new() -> Self {
-        Self((0..COUNTERS).map(|_| Counter::default()).collect())
+        let counters = (0..COUNTERS).map(|_| Counter::default()).collect();
+        Self { counters, has_abandoned: AtomicBool::new(false) }
     }
 
     /// Counts one more error, if its key is known.
     #[inline]
     pub(crate) fn count(&self, key: u64) -> Counted {
-        for counter in &self.0[set_of(key)] {
+        for counter in &self.counters[set_of(key)] {
             let mut state = counter.state.load(Acquire);
             while state & ARMED != 0 && counter.key.load(Relaxed) == key {
                 let (next, counted) =
@@ -76,7 +82,7 @@ impl Repeats {
 
     /// Whether a key is known.
     pub(crate) fn is_armed(&self, key: u64) -> bool {
-        self.0[set_of(key)]
+        self.counters[set_of(key)]
             .iter()
             .any(|counter| counter.state.load(Acquire) & ARMED != 0 && counter.key.load(Relaxed) == key)
     }
@@ -84,7 +90,7 @@ impl Repeats {
     /// Arms a counter for a key. `None` if all its places are in use: then each error of the key is reported by itself.
     pub(crate) fn arm(&self, key: u64) -> Option<Handle> {
         let set = set_of(key);
-        for (index, counter) in set.clone().zip(&self.0[set]) {
+        for (index, counter) in set.clone().zip(&self.counters[set]) {
             let state = counter.state.load(Relaxed);
             let taken = ((state & !FLAGS & !COUNT).wrapping_add(GENERATION)) | TAKEN;
             if state & FLAGS == 0 && counter.state.compare_exchange(state, taken, Acquire, Relaxed).is_ok() {
@@ -98,19 +104,36 @@ impl Repeats {
 
     /// Takes what was counted since the last time.
     pub(crate) fn collect(&self, handle: Handle) -> u64 {
-        let state = &self.0[usize::from(handle.0)].state;
+        let state = &self.counters[usize::from(handle.0)].state;
         // Most have nothing, and reading leaves the line with those who count.
         if state.load(Relaxed) & COUNT == 0 { 0 } else { state.fetch_and(!COUNT, AcqRel) & COUNT }
     }
 
     /// Asks for the details of the next repeat.
     pub(crate) fn want(&self, handle: Handle) {
-        self.0[usize::from(handle.0)].state.fetch_or(WANTED, AcqRel);
+        self.counters[usize::from(handle.0)].state.fetch_or(WANTED, AcqRel);
+    }
+
+    /// Leaves a counter behind that has nobody to tell of it. It goes on counting, from `lost` on, until
+    /// [`collect_abandoned`](Self::collect_abandoned).
+    pub(crate) fn abandon(&self, handle: Handle, lost: u64) {
+        self.counters[usize::from(handle.0)].state.fetch_add(ABANDONED + lost, AcqRel);
+        self.has_abandoned.store(true, Release);
+    }
+
+    /// Takes back abandoned counters: what they have counted is lost.
+    pub(crate) fn collect_abandoned(&self) -> u64 {
+        if !self.has_abandoned.load(Relaxed) || !self.has_abandoned.swap(false, AcqRel) {
+            return 0;
+        }
+        let is_abandoned = |counter: &&Counter| counter.state.load(Acquire) & ABANDONED != 0;
+        let give_back = |counter: &Counter| counter.state.fetch_and(!(FLAGS | COUNT), AcqRel) & COUNT;
+        self.counters.iter().filter(is_abandoned).map(give_back).sum()
     }
 
     /// Gives the counter back, with what was counted since the last time.
     pub(crate) fn disarm(&self, handle: Handle) -> u64 {
-        self.0[usize::from(handle.0)].state.fetch_and(!(FLAGS | COUNT), AcqRel) & COUNT
+        self.counters[usize::from(handle.0)].state.fetch_and(!(FLAGS | COUNT), AcqRel) & COUNT
     }
 }
 
@@ -165,6 +188,16 @@ mod tests {
         assert_eq!(handles.iter().flatten().count(), WAYS);
         keys.iter().for_each(|key| _ = repeats.count(*key));
         assert!(handles.iter().flatten().all(|handle| repeats.collect(*handle) == 1));
+    }
+
+    #[test]
+    fn an_abandoned_counter_counts_until_it_is_collected() {
+        let repeats = Repeats::new();
+        repeats.abandon(repeats.arm(7).unwrap(), 1);
+        assert_eq!(repeats.count(7), Counted::Yes);
+        assert_eq!((repeats.collect_abandoned(), repeats.collect_abandoned()), (2, 0));
+        assert_eq!(repeats.count(7), Counted::No);
+        assert!(repeats.arm(7).is_some());
     }
 
     /// Threads count two keys that share a place which is armed for one and the other in turn.

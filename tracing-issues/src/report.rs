@@ -17,6 +17,7 @@ use tracing::Metadata;
 use crate::{
     breadcrumbs::Crumb,
     error_text::ErrorText,
+    event::Severity,
     fields::{Chain, ErrorName, Fields, Value, names_an_error},
     fingerprint::{Fingerprint, Identity},
     normalize::Normalizer,
@@ -138,6 +139,11 @@ impl Default for Report {
 }
 
 impl Report {
+    /// A blank one with room for an ordinary error.
+    pub(crate) fn with_buffers() -> Self {
+        Self { fields: Fields::with_buffers(), spans: Vec::with_capacity(8), ..Self::default() }
+    }
+
     /// Starts over, for an event or panic whose own fields `record` records. The buffers are kept.
     pub(crate) fn begin(&mut self, origin: Origin, record: impl FnOnce(&mut Fields)) {
         self.clear();
@@ -220,6 +226,19 @@ impl Report {
         self.fields.iter().take(self.own)
     }
 
+    /// Those of the event's own fields that are told nowhere else in the event: also one that is named as if it had a
+    /// meaning, but has a value that means nothing.
+    pub(crate) fn context(&self) -> impl Iterator<Item = (&'static str, Value<'_>)> {
+        let is_panic = matches!(self.origin, Origin::Panic);
+        self.own_fields().filter(move |(name, value)| match *name {
+            "message" | "component" | "fingerprint" => value.as_text().is_none(),
+            "severity" => value.as_text().and_then(severity_named).is_none(),
+            "log.target" | "log.module_path" | "log.file" | "log.line" => !self.roles.is_log,
+            "panic.file" | "panic.line" => !is_panic,
+            _ => true,
+        })
+    }
+
     /// The enclosing spans with their fields, nearest first.
     pub(crate) fn spans(
         &self,
@@ -250,9 +269,9 @@ impl Report {
         self.role_text(self.roles.message)
     }
 
-    /// The field `severity`; empty if there is none.
-    pub(crate) fn severity(&self) -> &str {
-        self.role_text(self.roles.severity)
+    /// What the field `severity` says, if it is a known word.
+    pub(crate) fn severity(&self) -> Option<Severity> {
+        severity_named(self.role_text(self.roles.severity))
     }
 
     /// The error and the field that it is in: the first one that holds a chain, else the first one named so.
@@ -329,7 +348,7 @@ impl Report {
         };
         let mut facts = Facts { message: self.message(), ..Facts::at(origin) };
         facts.custom = self.role_text(self.roles.fingerprint);
-        facts.severity = self.severity();
+        facts.severity = self.role_text(self.roles.severity);
         if !facts.custom.is_empty() && !Fingerprint::is_refining(facts.custom) {
             // Nothing else counts then.
             return Facts { custom: facts.custom, severity: facts.severity, ..Facts::at(FactsOrigin::Anywhere) };
@@ -359,7 +378,7 @@ impl Report {
             facts.message = outermost;
         }
         if facts.message.is_empty()
-            && let Some((name, value)) = self.own_fields().find(|(name, _)| !is_special(name))
+            && let Some((name, value)) = self.context().next()
         {
             // Of an event with neither message nor error, the first field tells most.
             (facts.message, facts.root_cause) = (name, value.as_text().unwrap_or_default());
@@ -368,11 +387,8 @@ impl Report {
     }
 }
 
-/// Fields that are no context: their meaning is elsewhere in the event.
-pub(crate) fn is_special(name: &str) -> bool {
-    matches!(name, "message" | "component" | "fingerprint" | "severity")
-        || name.starts_with("log.")
-        || name.starts_with("panic.")
+fn severity_named(word: &str) -> Option<Severity> {
+    word.to_ascii_lowercase().parse().ok()
 }
 
 impl Roles {
@@ -380,8 +396,8 @@ impl Roles {
     fn of(fields: &Fields) -> Self {
         let mut roles = Self::default();
         let (mut chain, mut named) = (None, None);
-        for (index, name, is_chain) in fields.names() {
-            let index = u8::try_from(index).ok();
+        for (position, name, is_chain) in fields.names() {
+            let index = u8::try_from(position).ok();
             match name {
                 "message" => roles.message = index,
                 "component" => roles.component = index,
@@ -389,7 +405,12 @@ impl Roles {
                 "severity" => roles.severity = index,
                 "log.target" => roles.is_log = true,
                 name if is_chain => chain = chain.or(index).filter(|_| !name.is_empty()),
-                name if names_an_error(name) => named = named.or(index),
+                // A number is no error, whatever it is called.
+                name if names_an_error(name)
+                    && fields.at(position).is_some_and(|(_, value)| value.as_text().is_some()) =>
+                {
+                    named = named.or(index);
+                }
                 _ => (),
             }
         }

@@ -32,11 +32,11 @@ pub(crate) struct LiveSpans {
 #[derive(Default)]
 struct Slot {
     id: AtomicU64,
-    fields: Mutex<Fields>,
+    fields: Mutex<Option<Box<Fields>>>,
 }
 
 /// Fields for which no slot was free.
-struct Spilled(Fields);
+struct Spilled(Box<Fields>);
 
 impl LiveSpans {
     pub(crate) fn new() -> Self {
@@ -60,15 +60,17 @@ impl LiveSpans {
     pub(crate) fn insert<'a, R: LookupSpan<'a> + 'a>(
         &self,
         id: &Id,
-        fields: &mut Fields,
+        fields: &mut Box<Fields>,
         span: impl FnOnce() -> Option<SpanRef<'a, R>>,
     ) {
         let number = id.into_u64();
-        for slot in self.places(number) {
-            if slot.id.load(Relaxed) == FREE && slot.id.compare_exchange(FREE, number, AcqRel, Relaxed).is_ok() {
-                std::mem::swap(&mut *slot.lock(), fields);
-                return;
+        if let Some(slot) = self.find(number, |slot| slot.take(number)) {
+            let mut kept = slot.lock();
+            match &mut *kept {
+                Some(kept) => std::mem::swap(kept, fields),
+                None => *kept = Some(std::mem::take(fields)),
             }
+            return;
         }
         if let Some(span) = span() {
             span.extensions_mut().replace(Spilled(std::mem::take(fields)));
@@ -79,11 +81,14 @@ impl LiveSpans {
     pub(crate) fn merge<'a, R: LookupSpan<'a> + 'a>(
         &self,
         id: &Id,
-        later: &mut Fields,
+        later: &mut Box<Fields>,
         span: impl FnOnce() -> Option<SpanRef<'a, R>>,
     ) {
         if let Some(slot) = self.slot_of(id.into_u64()) {
-            return slot.lock().merge(later);
+            if let Some(fields) = &mut *slot.lock() {
+                fields.merge(later);
+            }
+            return;
         }
         let Some(found) = span() else { return };
         let mut extensions = found.extensions_mut();
@@ -97,7 +102,10 @@ impl LiveSpans {
     /// Shows the fields of a live span to `read`, if it has any. No foreign code may run inside.
     pub(crate) fn read<'a, R: LookupSpan<'a> + 'a>(&self, span: &SpanRef<'a, R>, read: impl FnOnce(&Fields)) {
         if let Some(slot) = self.slot_of(span.id().into_u64()) {
-            return read(&slot.lock());
+            if let Some(fields) = &*slot.lock() {
+                read(fields);
+            }
+            return;
         }
         if let Some(Spilled(fields)) = span.extensions().get() {
             read(fields);
@@ -107,25 +115,38 @@ impl LiveSpans {
     /// Forgets a span that was closed.
     pub(crate) fn remove(&self, id: &Id) {
         if let Some(slot) = self.slot_of(id.into_u64()) {
-            slot.lock().clear();
+            if let Some(fields) = &mut *slot.lock() {
+                fields.clear();
+            }
             slot.id.store(FREE, Release);
         }
     }
 
+    #[inline]
     fn slot_of(&self, id: u64) -> Option<&Slot> {
-        self.places(id).find(|slot| slot.id.load(Acquire) == id)
+        self.find(id, |slot| slot.id.load(Acquire) == id)
     }
 
-    /// Where the fields of a span can be. The low bits of an id are its place in the registry, used again at once; those
-    /// from bit 38 on the thread's, as `sharded_slab` packs them. Only speed depends on it.
-    fn places(&self, id: u64) -> impl Iterator<Item = &Slot> {
+    /// Finds a slot among those where the fields of a span can be. The low bits of an id are its place in the registry,
+    /// used again at once; those from bit 38 on the thread's, as `sharded_slab` packs them. Only speed depends on it.
+    #[inline]
+    fn find(&self, id: u64, is_it: impl Fn(&Slot) -> bool) -> Option<&Slot> {
         let first = (id ^ (id >> 38).wrapping_mul(0x9e5)) as usize;
-        (0..NEIGHBOURS).map(move |step| &self.slots[(first + step) % SLOTS])
+        let at = |step: usize| &self.slots[(first + step) % SLOTS];
+        // The first one nearly always is it.
+        if is_it(at(0)) { Some(at(0)) } else { (1..NEIGHBOURS).map(at).find(|slot| is_it(slot)) }
     }
 }
 
 impl Slot {
-    fn lock(&self) -> MutexGuard<'_, Fields> {
+    /// Takes it for a span, if it is free.
+    #[inline]
+    fn take(&self, id: u64) -> bool {
+        self.id.load(Relaxed) == FREE && self.id.compare_exchange(FREE, id, AcqRel, Relaxed).is_ok()
+    }
+
+    #[inline]
+    fn lock(&self) -> MutexGuard<'_, Option<Box<Fields>>> {
         self.fields.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -60,8 +60,10 @@ drop_reasons! {
 /// At any instant, `seen = delivered + queued + aggregated + dropped.total()`.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct Stats {
-    /// Errors that reached the layer.
+    /// Errors that reached the layer, and those that were adopted.
     pub seen: u64,
+    /// Errors of a former process that were found in the spool.
+    pub adopted: u64,
     /// Those that were counted into a later summary instead of being sent as an event of their own.
     pub suppressed: u64,
     /// Events (not errors) that the receiver acknowledged.
@@ -101,6 +103,7 @@ pub enum Road {
 #[derive(Debug, Default)]
 pub(crate) struct Counters {
     seen: AtomicU64,
+    adopted: AtomicU64,
     suppressed: AtomicU64,
     published: AtomicU64,
     delivered: AtomicU64,
@@ -112,6 +115,11 @@ impl Counters {
     /// Counts an error at the door, before anything else can happen to it.
     pub(crate) fn seen(&self) {
         self.seen.fetch_add(1, Relaxed);
+    }
+
+    pub(crate) fn adopted(&self, errors: u64) {
+        self.seen.fetch_add(errors, Relaxed);
+        self.adopted.fetch_add(errors, Relaxed);
     }
 
     pub(crate) fn suppressed(&self, errors: u64) {
@@ -141,6 +149,7 @@ impl Counters {
         let (published, delivered) = (self.published.load(Relaxed), self.delivered.load(Relaxed));
         let suppressed = self.suppressed.load(Relaxed);
         let waiting_in_queue = queue.len() as u64;
+        let adopted = self.adopted.load(Relaxed);
         let seen = self.seen.load(Relaxed);
         let waiting = seen.saturating_sub(delivered + dropped.total());
         let queued = waiting_in_queue.min(waiting);
@@ -149,7 +158,7 @@ impl Counters {
             road if road == Road::Down as u8 => Road::Down,
             _ => Road::Connecting,
         };
-        Stats { seen, suppressed, published, delivered, queued, aggregated: waiting - queued, dropped, road }
+        Stats { seen, adopted, suppressed, published, delivered, queued, aggregated: waiting - queued, dropped, road }
     }
 }
 

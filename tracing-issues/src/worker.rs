@@ -116,16 +116,30 @@ impl Worker {
 
     /// One look at everything there is to do. Returns how many reports were taken.
     fn turn(&mut self, now: Instant) -> usize {
+        self.outbox.open_spool(now, &self.counters);
         let taken = self.absorb();
+        self.queue.restock();
         self.collect();
         while self.outbox.has_room(now) {
             let Some(due) = self.windows.next_due(now) else { break };
             send(&mut self.editor, &due, &mut self.outbox, &self.counters);
-            self.outbox.submit(now);
         }
+        self.checkpoint(now);
         self.outbox.submit(now);
         self.outbox.settle(Duration::ZERO, &self.counters);
         taken
+    }
+
+    /// Writes to the spool what should survive the process: new events, and now and then what windows have counted.
+    fn checkpoint(&mut self, now: Instant) {
+        if self.outbox.is_checkpoint_due(now) {
+            for fingerprint in self.windows.news() {
+                if let Some(event) = self.windows.peek(fingerprint).and_then(|due| self.editor.event(&due)) {
+                    self.outbox.checkpoint(event);
+                }
+            }
+        }
+        self.outbox.save(now);
     }
 
     /// Takes one turn's reports into their windows.
@@ -140,6 +154,7 @@ impl Worker {
     /// Takes over what callers have counted.
     fn collect(&mut self) {
         self.counters.suppressed(self.windows.collect(SystemTime::now()));
+        self.counters.dropped(DropReason::QueueFull, self.windows.repeats.collect_abandoned());
     }
 
     fn count(&mut self, mut report: Box<Report>) {
@@ -210,6 +225,7 @@ impl Worker {
             }
             // The pause after a failure does not count now: this may be the last chance.
             self.outbox.end_pause();
+            self.outbox.save(Instant::now());
             self.outbox.submit(Instant::now());
             let left = request.deadline.saturating_duration_since(Instant::now());
             self.outbox.settle(left.min(IDLE.1), &self.counters);
@@ -227,9 +243,8 @@ impl Worker {
 
     /// The deadline has passed: what still waits is lost, and that is said.
     fn give_up(&mut self) {
-        let lost = self.counters.snapshot(&self.queue).waiting();
+        let lost = self.outbox.give_up(self.counters.snapshot(&self.queue).waiting());
         self.counters.dropped(DropReason::Shutdown, lost);
-        self.outbox.give_up(lost);
         for fingerprint in self.windows.pending() {
             self.say_unsent(fingerprint);
         }
@@ -250,6 +265,9 @@ impl Worker {
 fn send(editor: &mut Editor, due: &Due<'_>, outbox: &mut Outbox, counters: &Counters) {
     match editor.event(due) {
         Some(event) => outbox.add(event, counters),
-        None => counters.dropped(DropReason::Filtered, due.occurrences),
+        None => {
+            outbox.forget(due.event_id);
+            counters.dropped(DropReason::Filtered, due.occurrences);
+        }
     }
 }

@@ -3,55 +3,25 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test says what is wrong by failing")]
 
+mod support;
+
 use std::{
-    env,
     error::Error,
     fmt,
-    process::Command,
     sync::atomic::{AtomicUsize, Ordering},
     time::Duration,
 };
 
-use serde_json::{Value, json};
+use serde_json::json;
 use tracing::{error, error_span, info_span, warn};
 use tracing_issues::{
-    IssueGuard, Stats,
+    Stats,
     publish::{Envelope, Outcome, Publisher, Settlement},
-    testing::{Published, memory},
+    testing::memory,
 };
 use tracing_subscriber::{Layer, prelude::*};
 
-/// Runs `body` in a new process of this test binary, alone with its global subscriber.
-#[track_caller]
-fn in_own_process(test: &str, body: impl FnOnce()) {
-    const MARK: &str = "TRACING_ISSUES_TEST_SCENARIO";
-    if env::var(MARK).is_ok_and(|scenario| scenario == test) {
-        return body();
-    }
-    let output = Command::new(env::current_exe().unwrap())
-        .args([test, "--exact", "--nocapture"])
-        .env(MARK, test)
-        .output()
-        .unwrap();
-    let text = String::from_utf8_lossy(&output.stdout);
-    let errors = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success() && text.contains("1 passed"), "{test} failed:\n{text}\n{errors}");
-}
-
-fn install() -> (IssueGuard, Published) {
-    let (publisher, published) = memory();
-    let (issues, guard) =
-        tracing_issues::builder("newsfeed").environment("test").release("1.2.3").publisher(publisher).build().unwrap();
-    tracing_subscriber::registry().with(issues).init();
-    (guard, published)
-}
-
-#[track_caller]
-fn only(published: &Published) -> Value {
-    let events = published.events();
-    assert_eq!(events.len(), 1, "{events:#?}");
-    events.into_iter().next().unwrap()
-}
+use crate::support::{in_own_process, install, only};
 
 #[derive(Debug)]
 struct RefreshError {
@@ -70,7 +40,7 @@ impl Error for RefreshError {
 
 #[test]
 fn an_error_arrives_with_all_that_is_needed_to_solve_it() {
-    in_own_process("an_error_arrives_with_all_that_is_needed_to_solve_it", || {
+    in_own_process(|| {
         let (guard, published) = install();
         let line = line!() + 6;
         let failure = RefreshError { source: std::io::Error::from_raw_os_error(111) };
@@ -81,7 +51,7 @@ fn an_error_arrives_with_all_that_is_needed_to_solve_it() {
         error!(error = &failure as &dyn Error, attempt = 3u64, ratio = 0.5, ok = false, "cannot refresh {}", "BTC");
         guard.shutdown();
 
-        let event = only(&published);
+        let event = only(published.events());
         assert_eq!(event["title"], "cannot refresh BTC: refresh failed");
         assert_eq!(event["component"], "feed");
         assert_eq!(event["reporter_id"], "newsfeed-service");
@@ -114,20 +84,20 @@ fn an_error_arrives_with_all_that_is_needed_to_solve_it() {
 
 #[test]
 fn the_scope_is_the_events_own_parent_not_the_current_span() {
-    in_own_process("the_scope_is_the_events_own_parent_not_the_current_span", || {
+    in_own_process(|| {
         let (guard, published) = install();
         let parent = error_span!("explicit", id = 1);
         let _current = info_span!("current").entered();
         error!(parent: &parent, "with an explicit parent");
         guard.shutdown();
-        let event = only(&published);
+        let event = only(published.events());
         assert_eq!(event["spans"], json!([{"name": "explicit", "target": "layer", "fields": {"id": 1}}]));
     });
 }
 
 #[test]
 fn repeats_are_counted_not_sent() {
-    in_own_process("repeats_are_counted_not_sent", || {
+    in_own_process(|| {
         let (guard, published) = install();
         for order in 0..1000 {
             error!("order {order} refused");
@@ -142,7 +112,7 @@ fn repeats_are_counted_not_sent() {
 
 #[test]
 fn what_comes_after_the_guard_is_counted_as_lost() {
-    in_own_process("what_comes_after_the_guard_is_counted_as_lost", || {
+    in_own_process(|| {
         let (publisher, published) = memory();
         let (issues, guard) =
             tracing_issues::builder("newsfeed").publisher(publisher).flush_timeout(Duration::MAX).build().unwrap();
@@ -154,13 +124,13 @@ fn what_comes_after_the_guard_is_counted_as_lost() {
         error!("too late");
         let stats = counters();
         assert_eq!((stats.seen, stats.delivered, stats.waiting(), stats.dropped.shutdown), (2, 1, 0, 1));
-        assert_eq!(only(&published)["title"], "in time");
+        assert_eq!(only(published.events())["title"], "in time");
     });
 }
 
 #[test]
 fn other_layers_still_see_everything() {
-    in_own_process("other_layers_still_see_everything", || {
+    in_own_process(|| {
         static SEEN: AtomicUsize = AtomicUsize::new(0);
         struct Counting;
         impl<S: tracing::Subscriber> Layer<S> for Counting {
@@ -177,7 +147,7 @@ fn other_layers_still_see_everything() {
         error!("e");
         guard.shutdown();
         assert_eq!(SEEN.load(Ordering::Relaxed), 4);
-        assert_eq!(only(&published)["title"], "e");
+        assert_eq!(only(published.events())["title"], "e");
     });
 }
 
@@ -192,13 +162,13 @@ impl fmt::Debug for LogsInDebug {
 
 #[test]
 fn a_debug_that_logs_neither_recurses_nor_deadlocks() {
-    in_own_process("a_debug_that_logs_neither_recurses_nor_deadlocks", || {
+    in_own_process(|| {
         let (guard, published) = install();
         let span = info_span!("span", value = ?LogsInDebug, later = tracing::field::Empty).entered();
         span.record("later", tracing::field::debug(LogsInDebug));
         error!(value = ?LogsInDebug, "outside");
         let stats = guard.shutdown();
-        let event = only(&published);
+        let event = only(published.events());
         assert_eq!(event["title"], "outside");
         assert_eq!(event["context"]["value"], "value");
         assert_eq!(event["spans"][0]["fields"], json!({"value": "value", "later": "value"}));
@@ -208,12 +178,12 @@ fn a_debug_that_logs_neither_recurses_nor_deadlocks() {
 
 #[test]
 fn log_records_keep_their_own_target_and_place() {
-    in_own_process("log_records_keep_their_own_target_and_place", || {
+    in_own_process(|| {
         let (guard, published) = install();
         tracing_log::LogTracer::init().unwrap();
         log::error!(target: "legacy::module", "old style");
         guard.shutdown();
-        let event = only(&published);
+        let event = only(published.events());
         assert_eq!(event["title"], "old style");
         assert_eq!(event["component"], "legacy::module");
         assert!(event["location"]["file"].as_str().unwrap().ends_with("tests/layer.rs"));
@@ -239,7 +209,7 @@ impl Publisher for Noisy {
 
 #[test]
 fn what_our_clients_log_on_the_worker_is_never_captured() {
-    in_own_process("what_our_clients_log_on_the_worker_is_never_captured", || {
+    in_own_process(|| {
         let (issues, guard) = tracing_issues::builder("newsfeed").publisher(Noisy(Vec::new())).build().unwrap();
         tracing_subscriber::registry().with(issues).init();
         tracing_log::LogTracer::init().unwrap();
@@ -268,7 +238,7 @@ impl Publisher for Broken {
 
 #[test]
 fn with_everything_down_nothing_blocks_and_every_loss_is_counted() {
-    in_own_process("with_everything_down_nothing_blocks_and_every_loss_is_counted", || {
+    in_own_process(|| {
         let (issues, guard) = tracing_issues::builder("newsfeed")
             .publisher(Broken)
             .queue_capacity(16)

@@ -32,6 +32,10 @@ impl Look {
         if before & SPACE != 0 && !message.is_empty() {
             classes |= UNCLEAN;
         }
+        // `expected a digit but got x`
+        if matches!(message.as_bytes(), [.., b' ', _]) {
+            classes |= ACTIVE;
+        }
         Self { classes, has_long_word: classes & ACTIVE == 0 && has_long_word(message.as_bytes()) }
     }
 

@@ -13,6 +13,7 @@
 
 mod clean;
 mod context;
+mod explain;
 mod ids;
 // One word a line is unreadable.
 #[rustfmt::skip]
@@ -29,6 +30,8 @@ mod words;
 
 #[cfg(test)]
 mod tests;
+
+pub use self::explain::{Explanation, Piece, explain};
 
 use self::clean::{Clean, Look};
 
@@ -176,7 +179,7 @@ impl Normalizer {
         if found.is_empty() {
             return cleaned;
         }
-        render(cleaned, found, text);
+        render(cleaned, found, text, |_| ());
         text
     }
 }
@@ -223,29 +226,35 @@ pub fn replacements(message: &str) -> Vec<Replacement> {
     found
 }
 
-fn render(clean: &str, found: &[Replacement], text: &mut String) {
+/// Writes the text with placeholders; tells each that is written.
+fn render(clean: &str, found: &[Replacement], text: &mut String, mut written: impl FnMut(Kind)) {
     text.clear();
     text.reserve(clean.len());
     let mut kept_to = 0;
     for piece in found {
         text.push_str(clean.get(kept_to..piece.start).unwrap_or_default());
-        if !piece.kind.is_dropped() {
-            push_placeholder(text);
+        if !piece.kind.is_dropped() && push_placeholder(text) {
+            written(piece.kind);
         }
         kept_to = piece.end;
     }
     text.push_str(clean.get(kept_to..).unwrap_or_default());
 }
 
-/// Appends a placeholder, unless only a separator lies between it and the one before: lists have any length.
-fn push_placeholder(text: &mut String) {
+/// Appends a placeholder, unless only a separator lies between it and the one before: lists have any length. Tells
+/// whether it did.
+fn push_placeholder(text: &mut String) -> bool {
     const BEFORE: u8 = PLACEHOLDER as u8;
     let is_separator = |byte: u8| matches!(byte, b' ' | b',' | b';' | b'-' | b'_' | b':' | b'.');
     let separators = match text.as_bytes() {
         [.., BEFORE] => 0,
         [.., BEFORE, one] if is_separator(*one) => 1,
         [.., BEFORE, one, other] if is_separator(*one) && is_separator(*other) => 2,
-        _ => return text.push(PLACEHOLDER),
+        _ => {
+            text.push(PLACEHOLDER);
+            return true;
+        }
     };
     text.truncate(text.len() - separators);
+    false
 }

@@ -20,7 +20,8 @@ pub(super) static FAILURES: Words = Words::new(&["error", "failed", "failure", "
 
 /// Words that may follow a status without being what was counted.
 pub(super) static AFTER_STATUS: Words = Words::new(&[
-    "after", "and", "by", "error", "for", "from", "instead", "on", "response", "status", "when", "while", "with",
+    "after", "and", "at", "because", "but", "by", "during", "error", "for", "from", "in", "instead", "on", "response",
+    "status", "to", "via", "when", "while", "with",
 ]);
 
 /// A size in parentheses behind one of these is part of a type.
@@ -33,14 +34,17 @@ pub(super) static FILLERS: Words = Words::new(&["is", "was", "of", "with", "numb
 
 /// A quoted text behind (or before) one of these is a name in somebody's code or schema.
 pub(super) static NAMING: Words = Words::new(&[
-    "action", "aggregate", "algorithm", "arg", "argument", "attribute", "bucket", "cast", "charset", "cipher", "claim",
-    "cluster", "codec", "collation", "collection", "column", "command", "constraint", "crate", "database", "domain",
+    "action", "aggregate", "algorithm", "arg", "argument", "attribute", "backend", "bucket", "cast", "charset",
+    "cipher", "claim", "cluster", "codec", "collation", "collection", "column", "command", "component", "constraint",
+    "consumer", "crate", "database", "domain",
     "driver", "encoding", "endpoint", "enum", "exchange", "extension", "feature", "field", "flag", "format", "function",
-    "group", "handler", "header", "host", "hostname", "index", "key", "keyspace", "keyword", "label", "language",
-    "macro", "method", "metric", "mode", "module", "namespace", "near", "operator", "option", "package", "param",
-    "parameter", "permission", "plugin", "policy", "procedure", "property", "protocol", "publication", "queue",
+    "group", "handler", "header", "host", "hostname", "index", "job", "key", "keyspace", "keyword", "label", "language",
+    "macro", "method", "metric", "middleware", "mode", "module", "namespace", "near", "operator", "option", "package", "param",
+    "parameter", "permission", "phase", "pipeline", "plugin", "policy", "procedure", "property", "protocol", "provider",
+    "publication", "queue",
     "relation", "role", "route", "schema", "scheme", "scope", "section", "sequence", "server", "service", "setting",
-    "state", "struct", "subscription", "table", "tablespace", "tag", "target", "thread", "topic", "trait", "trigger",
+    "stage", "state", "step", "strategy", "struct", "subscription", "table", "tablespace", "tag", "target",
+    "task", "template", "thread", "topic", "trait", "trigger",
     "type", "unit", "variable", "variant", "view",
 ]);
 

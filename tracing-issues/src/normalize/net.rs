@@ -106,6 +106,8 @@ pub(super) enum Host {
     Sure,
     /// A single word: `kafka:29092` is a host, `user:8123` is none.
     Word,
+    /// A number: line and column of a text, or a ratio.
+    None,
 }
 
 /// What the digits behind a colon are.
@@ -123,6 +125,7 @@ pub(super) fn port(text: Text<'_>, colon: usize, host: Host) -> Option<Port> {
     let port = value(text, colon + 1, end);
     let is_known = names::SERVICE_PORTS.binary_search(&port).is_ok();
     match host {
+        Host::None => None,
         _ if port > 65_535 => None,
         _ if is_known => Some(Port::Service(end)),
         Host::Word => None,
@@ -137,7 +140,13 @@ pub(super) fn host_before(text: Text<'_>, colon: usize) -> Host {
     let name = text.slice(start, colon);
     let in_url = text.before(start) == b'@' || (start >= 2 && text.starts_with(start - 2, "//"));
     let dotted = name.iter().any(|byte| matches!(byte, b'.' | b'-')) && name.iter().any(|byte| is_alpha(*byte));
-    if in_url || dotted || name == b"localhost" { Host::Sure } else { Host::Word }
+    if in_url || dotted || name == b"localhost" {
+        Host::Sure
+    } else if name.iter().all(|byte| is_digit(*byte)) {
+        Host::None
+    } else {
+        Host::Word
+    }
 }
 
 /// The end of an e-mail address.

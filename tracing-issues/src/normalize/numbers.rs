@@ -83,7 +83,12 @@ pub(super) fn code(
         return is_version.then_some(whole);
     }
     text.bounded(end)?;
-    let is_short = end - digits <= CODE_DIGITS || (digits > at && end - digits <= 10);
+    // `poll returned -1`: no count is negative.
+    if digits > at && text.at(at) == b'-' && names::ANSWERS.has(word) {
+        return Some(end);
+    }
+    let is_exit = || context.word(1).eq_ignore_ascii_case(b"exit");
+    let is_short = end - digits <= CODE_DIGITS || (end - digits <= 10 && (digits > at || is_exit()));
     if is_short && (is_code_word(word) || is_error_number(text, context, at, end)) {
         return Some(with_sql_state(text, end).unwrap_or(end));
     }
@@ -101,15 +106,17 @@ pub(super) fn code(
         return Some(end);
     }
     // sqlx: `error occurred while decoding column 3`. The columns of parsers are positions.
-    if word == b"column" && context.end() + 1 == at && context.word(1) == b"decoding" {
+    if word == b"column" && context.end() + 1 == at && is_in(context.word(1), &["decoding", "deserializing"]) {
         return Some(end);
     }
-    with_sql_state(text, end)
+    if end - digits == 4 { with_sql_state(text, end) } else { None }
 }
 
 /// Whether a number behind this word is a code. `StatusCode(404)` counts, `decode 404` does not.
 fn is_code_word(word: &[u8]) -> bool {
-    names::CODES.has(word) || word.starts_with(b"HTTP/") || word.ends_with(b"Code") || word.ends_with(b"Status")
+    names::CODES.has(word)
+        || word.starts_with(b"HTTP/")
+        || [&b"Code"[..], b"Status", b"Response"].iter().any(|end| word.ends_with(end))
 }
 
 /// `UTF-8`, `x86_64`, `ISO-8859-1`: digits behind a name and its dash or underscore.
@@ -147,29 +154,55 @@ fn with_sql_state(text: Text<'_>, at: usize) -> Option<usize> {
     text.byte(end, b')')
 }
 
-/// `503 Service Unavailable`; `returned 503`, unless it returned 503 of something; `expected status 200, got 503`;
-/// `HTTP error: 503`; `request failed (503)`.
+/// Whether three digits are an HTTP status.
 fn is_http_status(text: Text<'_>, context: &Context<'_>, word: &[u8], digits: Range<usize>) -> bool {
-    let end = digits.end;
-    if !(100..600).contains(&net::value(text, digits.start, end)) {
+    let (start, end) = (digits.start, digits.end);
+    if !(100..600).contains(&net::value(text, start, end)) {
         return false;
     }
-    if text.at(end) == b' '
+    let space_follows = text.at(end) == b' ';
+    // `503 Service Unavailable`
+    if space_follows
         && text.at(end + 1).is_ascii_uppercase()
         && names::REASONS.iter().any(|reason| text.starts_with(end + 1, reason))
     {
         return true;
     }
-    let noun_follows = text.at(end) == b' ' && {
-        let next = text.slice(end + 1, text.skip_most(end + 1, 12, is_alpha));
-        !next.is_empty() && !names::AFTER_STATUS.has(next)
-    };
-    let is_told = |words: Range<usize>| words.into_iter().any(|back| is_in(context.word(back), &["status", "http"]));
-    let compares = is_in(word, &["got", "received"]) && is_told(1..4);
-    let http_error = word.eq_ignore_ascii_case(b"error") && is_told(1..2);
-    let in_parentheses = text.before(digits.start) == b'(' && text.at(end) == b')';
-    let failed = in_parentheses && matches!(text.at(digits.start), b'4' | b'5') && names::FAILURES.has(word);
-    failed || ((names::ANSWERS.has(word) || compares || http_error) && !noun_follows)
+    let is_failure = matches!(text.at(start), b'4' | b'5');
+    let is_error = word.eq_ignore_ascii_case(b"error");
+    let is_http = |word: &[u8]| is_in(word, &["status", "http", "http://", "https://"]);
+    let is_told = |words: Range<usize>| words.into_iter().any(|back| is_http(context.word(back)));
+    if text.before(start) == b'(' {
+        // `request failed (503)`, `HTTP status server error (520 <unknown status code>)`
+        let failed = is_failure && text.at(end) == b')' && names::FAILURES.has(word);
+        return failed || (is_error && is_told(1..4));
+    }
+    let next = text.slice(end + 1, text.skip_most(end + 1, 12, is_alpha));
+    // `404 error`, `a 404 response`: a count would have a plural behind it.
+    if is_failure && space_follows && is_in(next, &["error", "response"]) {
+        return true;
+    }
+    // `request failed: 500`, but not `rows failed: 500`
+    let is_last = matches!(text.at(end), 0 | b'.' | b',' | b';' | b'"' | b')');
+    if is_failure && is_last && names::FAILURES.has(word) && !context.word(1).ends_with(b"s") {
+        return true;
+    }
+    if space_follows && !next.is_empty() && !names::AFTER_STATUS.has(next) {
+        return false; // `returned 503 rows`
+    }
+    // `returned 503`; `HTTP error: 503`; `expected status 200, got 503`; `failed with 410`; `GET /x -> 404`
+    names::ANSWERS.has(word)
+        || (is_error && is_told(1..2))
+        || (is_in(word, &["got", "received"]) && is_told(1..4))
+        || (is_failure && names::FAILURES.has(word) && (context.word(0) == b"with" || is_told(1..4)))
+        || is_behind_path(text, start)
+}
+
+/// `GET /orders/17 -> 404`, but not `balance 300 -> 400`.
+fn is_behind_path(text: Text<'_>, at: usize) -> bool {
+    let Some(arrow) = at.checked_sub(" -> ".len()) else { return false };
+    let token = text.slice(text.skip_back(arrow, 256, |byte| byte != b' '), arrow);
+    matches!(text.slice(arrow, at), b" -> " | b" => ") && token.contains(&b'/')
 }
 
 /// `40P01` behind `SQLSTATE`, `SqlState(E23505)`, and a status in hexadecimal: `exit code: 0xc0000005`.

@@ -18,8 +18,8 @@ fn is_path(byte: u8) -> bool {
 }
 
 /// The end of the part of a path that names a machine or a person: up to the crate of a registry, else the home.
-/// Only called where a path can start: at `/`, `~` or a drive.
-pub(super) fn prefix(text: Text<'_>, at: usize) -> Option<usize> {
+/// Only called where a path can start: at `/`, `~` or a drive. Up to `searched_to`, no registry was found before.
+pub(super) fn prefix(text: Text<'_>, at: usize, searched_to: &mut usize) -> Option<usize> {
     let before = text.before(at);
     // Inside of a path nothing starts; `file:///home` has an empty host.
     if before == b'\\' || (before == b'/' && !text.starts_with(at.saturating_sub(3), "://")) {
@@ -29,17 +29,26 @@ pub(super) fn prefix(text: Text<'_>, at: usize) -> Option<usize> {
         return None;
     }
     let start = if text.at(at + 1) == b':' { at + 2 } else { at };
-    registry(text, start).or_else(|| home(text, start)).or_else(|| system_temporary(text, start))
+    registry(text, start, searched_to).or_else(|| home(text, start)).or_else(|| system_temporary(text, start))
 }
 
 /// `~/.cargo/registry/src/index.crates.io-1949cf8c6b5b557f`
-fn registry(text: Text<'_>, at: usize) -> Option<usize> {
+fn registry(text: Text<'_>, at: usize, searched_to: &mut usize) -> Option<usize> {
+    if at < *searched_to {
+        return None;
+    }
     let end = text.skip_most(at, LONGEST_PREFIX, is_path);
-    let path = text.slice(at, end);
-    let found = ["/registry/src/", "\\registry\\src\\", "\\\\registry\\\\src\\\\"].iter().find_map(|marker| {
-        let marker = marker.as_bytes();
-        path.windows(marker.len()).position(|window| window == marker).map(|found| at + found + marker.len())
-    })?;
+    let markers = ["/registry/src/", "\\registry\\src\\", "\\\\registry\\\\src\\\\"];
+    let is_separator = |byte: u8| matches!(byte, b'/' | b'\\');
+    let mut separators = (at..end).filter(|at| is_separator(text.at(*at)) && matches!(text.at(at + 1), b'r' | b'\\'));
+    let found = separators.find_map(|at| {
+        let marker = markers.iter().find(|marker| text.starts_with(at, marker))?;
+        Some(at + marker.len())
+    });
+    let Some(found) = found else {
+        *searched_to = end;
+        return None;
+    };
     Some(text.skip(found, is_component))
 }
 

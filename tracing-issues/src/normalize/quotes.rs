@@ -4,7 +4,7 @@
 use super::{
     context::Context,
     names, secrets,
-    text::{Text, is_alnum, is_alpha, is_in},
+    text::{Text, is_alnum, is_alpha, is_hex, is_in},
 };
 
 /// Quotes inside of quotes beyond this depth are characters like others.
@@ -83,16 +83,29 @@ fn close_double(text: Text<'_>, at: usize, limit: usize) -> Result<usize, usize>
     // Inside of a `Debug` text, the quotes themselves are escaped.
     let escaped = text.before(at) == b'\\';
     let mut end = at + 1;
-    while end < limit {
+    while let Some(found) = text.slice(end, limit).iter().position(|byte| matches!(byte, b'"' | b'\\')) {
+        end += found;
         match text.at(end) {
             b'\\' if escaped && text.at(end + 1) == b'"' && end + 1 < limit => return Ok(end + 1),
             b'\\' => end += 2,
-            b'"' if escaped => return Err(end),
-            b'"' => return Ok(end),
-            _ => end += 1,
+            _ if escaped => return Err(end),
+            _ => return Ok(end),
         }
     }
     Err(limit)
+}
+
+/// The end of what is in backticks here, if it is what a parser found: ``boolean `true`, expected u64``,
+/// ``unknown variant `x`, expected `a` or `b` ``, ``found `x` at 3``. Names of fields are the program's business.
+pub(super) fn found_by_parser(text: Text<'_>, context: &Context<'_>, open: usize) -> Option<usize> {
+    let close = text.skip_most(open + 1, 128, |byte| byte != b'`');
+    if text.at(close) != b'`' || context.end() + 1 != open {
+        return None;
+    }
+    let word = context.word(0);
+    let instead = text.starts_with(close, "`, expected ") && !is_in(word, &["field", "key"]);
+    let character = close - open < "`\u{1f600}`".len() && is_in(word, &["found", "character"]);
+    (instead || character).then_some(close + 1)
 }
 
 /// Judges the text between the quotes at `open` and `close`.
@@ -110,6 +123,10 @@ pub(super) fn judge(text: Text<'_>, context: &Context<'_>, open: usize, close: u
         if secrets::is_key(text, context) {
             return Quoted::Data;
         }
+        // `type_name: "side"`, `column name "price"`
+        if word.eq_ignore_ascii_case(b"name") && names::NAMING.has(context.word(1)) {
+            return Quoted::Read;
+        }
         let is_of_error = !is_in(word, &["code", "status", "type", "state"]) || context.is_of_error();
         if names::EXACT.has(word) && is_of_error {
             return Quoted::Exact;
@@ -120,8 +137,12 @@ pub(super) fn judge(text: Text<'_>, context: &Context<'_>, open: usize, close: u
         if [&b"Error"[..], b"Err", b"Exception", b"Message", b"Reason"].iter().any(|end| word.ends_with(end)) {
             return Quoted::Read;
         }
+        if text.before(open) == b'(' && context.end() + 1 == open && is_of_variant(word, inner) {
+            return Quoted::Read;
+        }
     }
-    if is_before_prose(context) || names_itself(inner) || is_named_after(text, close) {
+    let is_all = open == 0 && close + 1 == text.len();
+    if is_all || is_before_prose(context) || names_itself(inner) || is_named_after(text, close) {
         return Quoted::Read;
     }
     Quoted::Data
@@ -137,6 +158,20 @@ fn is_before_prose(context: &Context<'_>) -> bool {
         b"file" => is_in(context.word(1), &["config", "configuration"]),
         _ => false,
     }
+}
+
+/// Whether the text in `MissingField("host")` or `Custom("unknown character in it")` is the program's: the name of the
+/// variant ends in a naming word, or the text is a sentence.
+fn is_of_variant(variant: &[u8], inner: &[u8]) -> bool {
+    if !variant.first().is_some_and(u8::is_ascii_uppercase) || is_in(variant, &["some", "ok", "string", "str", "text"])
+    {
+        return false;
+    }
+    let name = variant.strip_suffix(b"NotFound").unwrap_or(variant);
+    let last = name.iter().rposition(u8::is_ascii_uppercase).and_then(|start| name.get(start..)).unwrap_or_default();
+    let spaces = inner.iter().filter(|byte| **byte == b' ').count();
+    let is_sentence = spaces >= 2 && inner.first().is_some_and(|byte| is_alpha(*byte));
+    names::NAMING.has(last) || is_sentence || is_in(variant, &["custom", "other", "protocol", "msg", "errorstring"])
 }
 
 /// The key of an object: `{"code":-1121,"msg":"..."}`.
@@ -167,7 +202,7 @@ fn names_itself(inner: &[u8]) -> bool {
     let ending = inner.iter().rposition(|byte| *byte == b'.').and_then(|dot| inner.get(dot + 1..));
     let has_root = matches!(inner, [b'/' | b'~', ..] | [b'.', b'/' | b'.', ..]) && inner.len() > 1;
     has_root
-        || has(b"::")
+        || (has(b"::") && !inner.iter().all(|byte| is_hex(*byte) || *byte == b':'))
         || has(b"://")
         || inner.iter().filter(|byte| **byte == b'/').count() >= 2
         || names::MEDIA.iter().any(|media| inner.starts_with(media.as_bytes()))

@@ -4,6 +4,8 @@
 //! Linear by construction: a rule looks at most some hundred bytes ahead or back, or it consumes what it read, or it
 //! remembers up to where it has looked.
 
+mod values;
+
 use super::{
     Kind, Replacement,
     context::Context,
@@ -37,6 +39,8 @@ struct Scanner<'a> {
     quotes: Quotes,
     /// Up to here, the runs of Base64's characters are judged.
     judged_to: usize,
+    /// Up to here, no path leads into a registry.
+    no_registry_to: usize,
     /// Up to here, no `)` ends the value of a constraint.
     no_detail_to: usize,
     /// `assertion` was said: `left` and `right` are values.
@@ -57,6 +61,7 @@ impl<'a> Scanner<'a> {
             context: Context::new(text),
             quotes: Quotes::new(),
             judged_to: 0,
+            no_registry_to: 0,
             no_detail_to: 0,
             is_assertion: false,
             is_slicing: false,
@@ -74,7 +79,8 @@ impl<'a> Scanner<'a> {
             b':' => self.colon(),
             b'=' => self.value_of_key(),
             b'(' => self.detail(),
-            b'/' | b'~' | b'\\' => match paths::prefix(self.text, at) {
+            b'^' => self.replace(self.text.skip(self.at, |byte| byte == b'^'), Kind::Position),
+            b'/' | b'~' | b'\\' => match paths::prefix(self.text, at, &mut self.no_registry_to) {
                 Some(end) => self.replace(end, Kind::Path),
                 None => self.at += 1,
             },
@@ -129,9 +135,13 @@ impl<'a> Scanner<'a> {
         } else {
             segment.has_digit() || segment.bytes[0].is_ascii_uppercase() || segment.len() >= ids::SHORTEST_BLOB
         };
-        !can_be_part
-            && matches!(self.text.at(segment.end), b' ' | b',' | b')' | b'"' | b'`' | 0)
-            && matches!(self.text.before(segment.start), b' ' | b'(' | b'[' | b'"' | b'`' | 0)
+        let stands_before = match self.text.at(segment.end) {
+            b' ' | b',' | b')' | b'"' | b'`' | 0 => true,
+            // The first group of an IPv6 or hardware address.
+            b':' => !segment.is_hex(),
+            _ => false,
+        };
+        !can_be_part && stands_before && matches!(self.text.before(segment.start), b' ' | b'(' | b'[' | b'"' | b'`' | 0)
     }
 
     /// What can start with a segment and go on over punctuation.
@@ -150,6 +160,7 @@ impl<'a> Scanner<'a> {
             _ => None,
         };
         let found = address.or_else(|| time::time(text, segment).map(kind(Kind::Time)));
+        let found = found.or_else(|| time::iso_duration(text, segment).map(kind(Kind::Duration)));
         let found = found.or_else(|| match next {
             b'@' | b'.' | b'_' | b'%' | b'+' | b'-' if self.has_at => net::email(text, at).map(kind(Kind::Email)),
             _ => None,
@@ -182,6 +193,13 @@ impl<'a> Scanner<'a> {
     fn number(&mut self, segment: &Segment<'_>) {
         let (text, at, digits) = (self.text, self.at, segment.start);
         let digits_end = if segment.is_digits() { segment.end } else { text.skip(digits, is_digit) };
+        // `3 | port = "x"`: the line of a file in which a parser stopped.
+        if text.at(digits_end + 1) == b'|'
+            && text.starts_with(digits_end, " | ")
+            && at.checked_sub(1).is_none_or(|at| self.line_ends.binary_search(&at).is_ok())
+        {
+            return self.replace(self.line_end(at), Kind::Value);
+        }
         let mut end = numbers::rest(text, digits_end);
         if let Some(end) = numbers::code(text, &self.context, at, digits..digits_end, end) {
             self.at = end;
@@ -221,7 +239,7 @@ impl<'a> Scanner<'a> {
         match text.at(end) {
             b':' if text.starts_with(end, "://") => return self.scheme(end + 3),
             b':' if segment.len() == 1 && text.at(end + 1) == b'\\' => {
-                if let Some(end) = paths::prefix(text, at) {
+                if let Some(end) = paths::prefix(text, at, &mut self.no_registry_to) {
                     return self.replace(end, Kind::Path);
                 }
             }
@@ -236,6 +254,11 @@ impl<'a> Scanner<'a> {
             }
             _ => (),
         }
+        // `expected a digit but got x`
+        let is_last = end == text.len() || (text.starts_with(end, " at ") && is_digit(text.at(end + 4)));
+        if segment.len() == 1 && text.before(at) == b' ' && is_last && is_in(self.context.word(0), &["got", "found"]) {
+            return self.replace(end, Kind::Value);
+        }
         self.plural(end);
         self.keep_word(end);
         match segment.bytes {
@@ -244,17 +267,6 @@ impl<'a> Scanner<'a> {
             b"index" => self.is_slicing |= self.context.ends_with(&["byte", "index"]),
             b"slicing" => self.is_slicing |= self.context.ends_with(&["when", "slicing"]),
             _ => self.secret_behind_space(segment),
-        }
-    }
-
-    /// `--password hunter2`, `Bearer abc123`
-    fn secret_behind_space(&mut self, segment: &Segment<'_>) {
-        let (text, end) = (self.text, segment.end);
-        if text.at(end) == b' '
-            && let Some(value) = secrets::behind_space(text, segment)
-        {
-            self.at = end + 1;
-            self.replace(value, Kind::Secret);
         }
     }
 
@@ -309,36 +321,11 @@ impl<'a> Scanner<'a> {
         self.found.push(Replacement { start: end - dropped, end, kind: Kind::Plural });
     }
 
-    /// `left: ..` to the end of its line, or to `right:`; and what follows the legend of a printed difference.
-    fn value_of_assertion(&mut self, word: &[u8]) {
-        let text = self.text;
-        if word == b"Diff" && text.starts_with(self.at, " < left / right >") {
-            return self.replace(text.len(), Kind::Value);
-        }
-        if !matches!(word, b"left" | b"right") || text.at(self.at) != b':' {
-            return;
-        }
-        let start = self.at + 1 + usize::from(text.at(self.at + 1) == b' ');
-        let line = self.line_end(self.at);
-        let right = (start..line).find(|at| word == b"left" && text.starts_with(*at, " right:"));
-        let end = right.unwrap_or(line);
-        if end > start {
-            self.at = start;
-            self.replace(end, Kind::Value);
-        }
-    }
-
-    /// Where the line that `at` is in ends.
-    fn line_end(&self, at: usize) -> usize {
-        let next = self.line_ends.partition_point(|end| *end < at);
-        self.line_ends.get(next).copied().unwrap_or(self.text.len())
-    }
-
     fn quote(&mut self) {
         let (text, at) = (self.text, self.at);
         if self.quotes.closes(at) {
             self.at += 1;
-            return;
+            return self.take_quotes(at);
         }
         let Some(close) = self.quotes.close_of(text, at) else {
             self.at += 1;
@@ -354,8 +341,23 @@ impl<'a> Scanner<'a> {
         }
     }
 
-    /// Backticks hold code, except in the panics of `str`, where they hold the text that was cut.
+    /// Where all of a quoted text that was read varies, its quotes go too, as they do with data.
+    fn take_quotes(&mut self, close: usize) {
+        let (text, quote) = (self.text, self.text.at(close));
+        if let Some(last) = self.found.last_mut()
+            && text.before(last.start) == quote
+            && (last.end == close || (last.end + 1 == close && text.at(last.end) == b'\\'))
+        {
+            (last.start, last.end) = (last.start - 1, close + 1);
+        }
+    }
+
+    /// Backticks hold code, except in the panics of `str`, where they hold the text that was cut, and around what a
+    /// parser found instead of what it expected.
     fn backtick(&mut self) {
+        if let Some(end) = quotes::found_by_parser(self.text, &self.context, self.at) {
+            return self.replace(end, Kind::Value);
+        }
         self.at += 1;
         if !self.is_slicing || !is_in(self.context.word(0), &["of", "slicing", "in"]) {
             return;
@@ -418,59 +420,6 @@ impl<'a> Scanner<'a> {
                     self.replace(end, Kind::Port);
                 }
             }
-        }
-    }
-
-    /// `user=alice`: with some keys the value varies, whatever it looks like.
-    fn value_of_key(&mut self) {
-        let (text, at) = (self.text, self.at);
-        self.at += 1;
-        if self.context.end() != at {
-            return;
-        }
-        let is_secret = secrets::is_key(text, &self.context);
-        if !is_secret && !names::VARYING_KEYS.has(self.context.word(0)) {
-            return;
-        }
-        let is_value = |byte| !b" ,;)]}&\"'`>|=({[".contains(&byte);
-        let end = text.skip(self.at, is_value);
-        if end > self.at && !matches!(text.at(end), b'(' | b'{' | b'[') {
-            let padded = text.skip_most(end, 2, |byte| byte == b'=');
-            let end = if is_alnum(text.at(padded)) { end } else { padded };
-            self.replace(end, if is_secret { Kind::Secret } else { Kind::Value });
-        }
-    }
-
-    /// Postgres writes `Key (email)=(..) already exists` and `Failing row contains (..)`.
-    fn detail(&mut self) {
-        let (text, at) = (self.text, self.at);
-        self.at += 1;
-        let is_detail = (text.before(at) == b'=' && text.before(at.saturating_sub(1)) == b')')
-            || (self.context.ends_with(&["row", "contains"]) && self.context.end() + 1 == at);
-        if !is_detail || at < self.no_detail_to {
-            return;
-        }
-        let closes = |at: usize| text.at(at) == b')' && matches!(text.at(at + 1), 0 | b' ' | b'.' | b'"' | b'\\');
-        let line = self.line_end(at);
-        let end = (self.at..line).find(|at| closes(*at)).unwrap_or(line);
-        if end == line {
-            self.no_detail_to = line;
-        } else if end > self.at {
-            self.replace(end, Kind::Value);
-        }
-    }
-
-    /// The value of a parameter in a URL's query.
-    fn parameter(&mut self) {
-        let at = self.at;
-        self.at += 1;
-        let before = self.text.before(at);
-        if !is_alnum(before) && !matches!(before, b'/' | b'_' | b'-' | b'%' | b'.' | b'=' | b'~' | b'+') {
-            return;
-        }
-        if let Some((start, end)) = net::parameter(self.text, at).filter(|(start, end)| end > start) {
-            self.at = start;
-            self.replace(end, Kind::Query);
         }
     }
 }

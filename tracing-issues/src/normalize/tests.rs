@@ -46,6 +46,7 @@ fn every_kind_is_told_with_its_range() {
     check_kind("GET /x?since=abc", "abc", Kind::Query);
     check_kind("at 2026-01-04 07:01:02 UTC today", "2026-01-04 07:01:02 UTC", Kind::Time);
     check_kind("for 2h3m now", "2h3m", Kind::Duration);
+    check_kind("for P1DT2H3.5S now", "P1DT2H3.5S", Kind::Duration);
     check_kind("of 1.5 GiB now", "1.5 GiB", Kind::Size);
     check_kind("price -1,250.75 low", "-1,250.75", Kind::Number);
     check_kind("at src/a.rs:4:2", ":4:2", Kind::Position);
@@ -70,12 +71,18 @@ fn codes_stay_and_counts_go() {
     check_kept("HTTP/1.1 502");
     check_kept("exit code: 0xc0000005");
     check_kept("1062 (23000): no");
+    check_kept("poll returned -1, GET /x -> 404, failed with 410, PT and P2002");
     check_kept("rejected with 429 Too Many Requests");
     check_kept("column \"a1b2c3d4\" of type numeric(10)");
     check_kept("TLS 1.3, TLSv1.2, SSLv3, HTTP/2, /api/v3/x");
     check("error: 24 of 30, status page 5", "error: * of *, status page *");
     check("failed to decode 404 bytes", "failed to decode *");
     check("release v1.4.2", "release v*");
+    check_kept("request failed: 500, a 404 response, exit code: 3221225477, ErrorResponse(502)");
+    check("rows failed: 500, 404 errors, error: 7", "rows failed: * error, error: *");
+    check("balance 300 -> 400, 7 -> 500", "balance * -> * -> *");
+    check("expected a digit but got x", "expected a digit but got *");
+    check_kept("expected a digit but got a letter");
 }
 
 #[test]
@@ -259,6 +266,13 @@ fn hostile_texts_are_read_once() {
         "a/a/",
         "Aa1+",
         "[redacted",
+        "\n3 | ",
+        "^",
+        "found `",
+        "variant `x`, expected ",
+        "MissingField(\"a b c",
+        "P1DT",
+        "/x -> 404 ",
         "token:",
         "token: ",
         "token=",

@@ -3,8 +3,27 @@
 
 use super::{
     names,
-    text::{Segment, Text, is_alpha, is_digit, is_in},
+    text::{Segment, Text, is_alnum, is_alpha, is_digit, is_in},
 };
+
+/// The end of a duration of ISO 8601, as chrono and jiff write them: `PT30S`, `P1DT2H`, `PT1.5S`.
+pub(super) fn iso_duration(text: Text<'_>, segment: &Segment<'_>) -> Option<usize> {
+    if !matches!(segment.bytes, [b'P', b'T' | b'0'..=b'9', ..]) {
+        return None;
+    }
+    let mut end = segment.start + 1;
+    loop {
+        end += usize::from(text.at(end) == b'T');
+        let digits = text.skip(end, |byte| is_digit(byte) || byte == b'.');
+        if digits == end || !matches!(text.at(digits), b'Y' | b'M' | b'W' | b'D' | b'H' | b'S') {
+            return None;
+        }
+        end = digits + 1;
+        if !is_alnum(text.at(end)) {
+            return Some(end);
+        }
+    }
+}
 
 /// The end of the date, the time, or both that start with this segment.
 pub(super) fn time(text: Text<'_>, segment: &Segment<'_>) -> Option<usize> {

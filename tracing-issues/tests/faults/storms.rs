@@ -3,13 +3,18 @@
 
 use std::{
     collections::BTreeMap,
-    fs, thread,
+    fs,
+    sync::atomic::{AtomicBool, Ordering::Relaxed},
+    thread,
     time::{Duration, Instant},
 };
 
 use serde_json::Value;
 use tracing::error;
-use tracing_issues::testing::memory;
+use tracing_issues::{
+    publish::{Envelope, Publisher, Settlement},
+    testing::memory,
+};
 use tracing_subscriber::prelude::*;
 
 use crate::{
@@ -151,5 +156,67 @@ fn unique_words(seed: u64, errors: u64) {
             words.push(' ');
         }
         error!("{words}");
+    }
+}
+
+/// Down for good.
+struct Broken(bool);
+
+impl Publisher for Broken {
+    fn destination(&self) -> String {
+        "nowhere".to_owned()
+    }
+
+    fn submit(&mut self, envelope: Envelope) -> Result<(), Envelope> {
+        // One that never takes anything, and one that takes everything and never tells what became of it.
+        if self.0 { Ok(()) } else { Err(envelope) }
+    }
+
+    fn settle(&mut self, _budget: Duration) -> Vec<Settlement> {
+        Vec::new()
+    }
+}
+
+#[test]
+fn an_end_in_the_middle_of_a_storm_counts_each_error_once() {
+    for round in 0..30 {
+        let builder = tracing_issues::builder("newsfeed").panics(false).flush_timeout(Duration::from_millis(30));
+        let builder = match round % 3 {
+            0 => builder.publisher(memory().0),
+            kind => builder.publisher(Broken(kind == 1)),
+        };
+        let (issues, guard) = builder.build().unwrap();
+        let (stats, watched) = (issues.stats(), issues.stats());
+        let watch = Watch::start(watched);
+        let subscriber = tracing::Dispatch::new(tracing_subscriber::registry().with(issues));
+        let is_over = AtomicBool::new(false);
+        let at_the_end = thread::scope(|scope| {
+            for _ in 0..2 {
+                scope.spawn(|| {
+                    let log = || {
+                        let mut number = 0;
+                        while !is_over.load(Relaxed) {
+                            error!("order {number} refused");
+                            error!("{}", ["stalled", "diverged", "leaked"][number % 3]);
+                            number += 1;
+                        }
+                    };
+                    tracing::dispatcher::with_default(&subscriber, log);
+                });
+            }
+            while guard.stats().seen < 2_000 {
+                thread::yield_now();
+            }
+            let at_the_end = guard.shutdown();
+            thread::sleep(Duration::from_millis(10));
+            is_over.store(true, Relaxed);
+            at_the_end
+        });
+        watch.finish();
+        let now = stats();
+        law::check(&at_the_end);
+        law::check(&now);
+        assert_eq!(now.waiting(), 0, "what comes after the end is lost, and nothing waits for ever: {now:?}");
+        assert_eq!(now.delivered, at_the_end.delivered);
     }
 }

@@ -249,7 +249,15 @@ impl Worker {
 
     /// The deadline has passed: what still waits is lost, and that is said.
     fn give_up(&mut self) {
-        let lost = self.outbox.give_up(self.counters.snapshot(&self.queue).waiting());
+        self.collect();
+        self.counters.suppressed(self.windows.disarm());
+        // What is here, one by one. What the counters leave over is more: at this moment callers may be counting errors as
+        // lost that came too late.
+        let mut unsent = self.windows.pending_errors() + self.outbox.errors();
+        while let Some(mut report) = self.queue.take() {
+            unsent += 1 + report.repeats.take().map_or(0, |counter| self.windows.repeats.disarm(counter));
+        }
+        let lost = self.outbox.give_up(unsent);
         self.counters.dropped(DropReason::Shutdown, lost);
         for fingerprint in self.windows.pending() {
             self.say_unsent(fingerprint);

@@ -173,7 +173,7 @@ impl Capture {
         }
         // The room that is left is for errors of other places: this callsite gets one counter for all that it says.
         let place = report.key_of_place(&self.hashing);
-        if self.repeats.count(place) != Counted::No {
+        if self.repeats.count_place(place) != Counted::No {
             return Known::Counted;
         }
         report.is_crowded = true;
@@ -207,7 +207,7 @@ impl Capture {
         report.at = SystemTime::now();
         report.thread = Some(thread::current());
         if let Known::NewTo { key, .. } = known {
-            report.repeats = self.repeats.arm(key);
+            report.repeats = if report.is_crowded { self.repeats.arm_place(key) } else { self.repeats.arm(key) };
         }
         let offered = std::mem::replace(report, self.queue.blank());
         if let Err((mut refused, reason)) = self.queue.offer(offered) {

@@ -45,6 +45,8 @@ pub(crate) struct Worker {
     /// As the callers hash.
     pub(crate) hashing: KeyHashing,
     pub(crate) normalizer: Normalizer,
+    #[cfg(feature = "metrics")]
+    pub(crate) metrics: crate::metrics::Metrics,
 }
 
 /// Makes the events: what is known of the process, the redactor, and the service's own hook.
@@ -101,11 +103,15 @@ impl Worker {
                 0 => (idle * 2).clamp(IDLE.0, IDLE.1),
                 _ => IDLE.0,
             };
+            #[cfg(feature = "metrics")]
+            self.metrics.publish_if_due(Instant::now(), || self.counters.snapshot(&self.queue));
             if let Some(request) = self.control.wait(idle) {
                 let is_complete = self.flush(request);
                 if request.is_last && !is_complete {
                     self.give_up();
                 }
+                #[cfg(feature = "metrics")]
+                self.metrics.publish(&self.counters.snapshot(&self.queue));
                 self.control.finish(request, is_complete);
                 if request.is_last {
                     return;
@@ -243,7 +249,15 @@ impl Worker {
 
     /// The deadline has passed: what still waits is lost, and that is said.
     fn give_up(&mut self) {
-        let lost = self.outbox.give_up(self.counters.snapshot(&self.queue).waiting());
+        self.collect();
+        self.counters.suppressed(self.windows.disarm());
+        // What is here, one by one. What the counters leave over is more: at this moment callers may be counting errors as
+        // lost that came too late.
+        let mut unsent = self.windows.pending_errors() + self.outbox.errors();
+        while let Some(mut report) = self.queue.take() {
+            unsent += 1 + report.repeats.take().map_or(0, |counter| self.windows.repeats.disarm(counter));
+        }
+        let lost = self.outbox.give_up(unsent);
         self.counters.dropped(DropReason::Shutdown, lost);
         for fingerprint in self.windows.pending() {
             self.say_unsent(fingerprint);

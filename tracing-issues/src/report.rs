@@ -21,6 +21,7 @@ use crate::{
     fields::{Chain, ErrorName, Fields, Value, names_an_error},
     fingerprint::{Fingerprint, Identity},
     normalize::Normalizer,
+    redact::Redactor,
     repeats::Handle,
     trace::TraceIds,
 };
@@ -442,8 +443,9 @@ impl<'a> Facts<'a> {
         Self { message: text.message, root_cause, ..self }
     }
 
-    /// The fingerprint, for the worker.
-    pub(crate) fn fingerprint(&self, project: &str, service: &str) -> Fingerprint {
+    /// The fingerprint, for the worker. Of the texts as they are sent: a secret that differs each time makes no new issue,
+    /// and nobody can find it out by trying which one has the same hash.
+    pub(crate) fn fingerprint(&self, project: &str, service: &str, redactor: &Redactor) -> Fingerprint {
         let Self { origin, custom, component, kind, message, root_cause, .. } = self.taken_apart();
         let (target, module, file) = match origin {
             FactsOrigin::Callsite(metadata) => {
@@ -454,7 +456,7 @@ impl<'a> Facts<'a> {
             FactsOrigin::Anywhere => ("", "", ""),
         };
         let component = if component.is_empty() { target } else { component };
-        let kind = &kind.to_text();
+        let (kind, message, root_cause) = (&kind.to_text(), &redactor.text(message), &redactor.text(root_cause));
         let identity = Identity { project, service, component, kind, message, root_cause, module, file };
         if custom.is_empty() { Fingerprint::of(&identity) } else { Fingerprint::custom(custom, &identity) }
     }
@@ -577,7 +579,8 @@ mod tests {
                 Facts { origin, custom, message, root_cause, ..FACTS }
             };
             let (a, b) = (facts(custom[0], &texts[0], &texts[1]), facts(custom[1], &texts[2], &texts[3]));
-            let is_one_issue = a.fingerprint("p", "s") == b.fingerprint("p", "s");
+            let redactor = Redactor::default();
+            let is_one_issue = a.fingerprint("p", "s", &redactor) == b.fingerprint("p", "s", &redactor);
             let keys = [a.key(&hashing, &mut normalizer), b.key(&hashing, &mut normalizer)];
             if keys[0] == keys[1] || a.key_as_is(&hashing) == keys[1] {
                 prop_assert!(is_one_issue, "{a:?} {b:?}");

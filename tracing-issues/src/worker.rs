@@ -173,7 +173,7 @@ impl Worker {
             let lost = self.windows.add_place(place, &report, counter, now);
             self.counters.dropped(DropReason::TooManyIssues, lost);
         }
-        let own = report.facts().fingerprint(project, service);
+        let own = report.facts().fingerprint(project, service, &self.editor.redactor);
         let (fingerprint, subject) = if self.windows.is_open(&own) || self.novelty.admit(&report.place(), &own, now) {
             (own, Subject::Error)
         } else {

@@ -8,12 +8,12 @@ use std::{
     panic::{self, PanicHookInfo},
     sync::{Arc, Mutex, Once, PoisonError, Weak},
     thread,
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use tracing_subscriber::Registry;
 
-use crate::{capture::Capture, fields::Fields};
+use crate::{capture::Capture, control::after, fields::Fields};
 
 /// Who reports panics; nobody once its guard is gone.
 static REPORTER: Mutex<Option<Reporter>> = Mutex::new(None);
@@ -59,7 +59,7 @@ fn report(info: &PanicHookInfo<'_>) {
         capture.panic(record, dispatch.downcast_ref::<Registry>(), take_backtrace)
     });
     if was_taken && ends_the_process(message) {
-        capture.control.flush(Instant::now() + flush_timeout, false);
+        capture.control.flush_at_panic(after(flush_timeout));
     }
 }
 

@@ -33,9 +33,10 @@ use crate::{
 /// With a receiver that answers. Generous: it is not used up.
 const ENOUGH: Duration = Duration::from_secs(60);
 /// Without one. All of it is used up.
-const SHORT: Duration = Duration::from_secs(2);
-/// How much longer an end may take: half a second is the library's own, the rest is that of a busy machine.
-const GRACE: Duration = Duration::from_secs(4);
+const SHORT: Duration = Duration::from_secs(4);
+/// How much longer an end may take: half a second is the library's own, the rest is that of a busy machine. It is less than
+/// waiting once more.
+const GRACE: Duration = Duration::from_secs(3);
 
 const WEATHERS: [Weather; 3] = [Weather::Clear, Weather::Gone, Weather::Silent];
 
@@ -122,7 +123,6 @@ fn check(road: Road, ending: Ending, weather: Weather) -> String {
     let status = process.wait().unwrap();
     let took = start.elapsed();
     let arrived = arrivals.occurrences();
-    eprintln!("TOOK {ending:?} {weather:?} {took:?}");
 
     let context =
         format!("{road:?}, {ending:?}, {weather:?}, {status}, {took:?}: {arrived} arrived of {last}\n{stderr}");

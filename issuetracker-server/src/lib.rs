@@ -4,6 +4,7 @@
 pub mod app;
 pub mod auth;
 pub mod config;
+pub mod doctor;
 pub mod domain;
 pub mod health;
 #[cfg(feature = "kafka")]

@@ -2,10 +2,11 @@
 
 use std::{process::ExitCode, time::Duration};
 
-use clap::Parser;
+use clap::{Parser, Subcommand};
 use issuetracker_server::{
     app,
     config::{Config, LogFormat},
+    doctor,
 };
 use tokio_util::sync::CancellationToken;
 use tracing_subscriber::EnvFilter;
@@ -15,17 +16,34 @@ use tracing_subscriber::EnvFilter;
 /// With nothing configured: SQLite in ./issuetracker.sqlite, events over HTTP, dashboard on http://127.0.0.1:8080.
 /// Configured by ISSUETRACKER_* variables; docs/operations.md lists them.
 #[derive(Parser)]
-#[command(version)]
+#[command(version, args_conflicts_with_subcommands = true)]
 struct Arguments {
     /// Checks the configuration, prints the effective values, and exits.
     #[arg(long)]
     check_config: bool,
+    #[command(subcommand)]
+    task: Option<Task>,
+}
+
+/// What it does instead of serving.
+#[derive(Subcommand)]
+enum Task {
+    /// Sends one marked error down the configured road and tells, step by step, how far it came.
+    ///
+    /// The running server is asked over HTTP. Run it with the variables of the server. Ends with 0 if the error came all the
+    /// way, else with 1.
+    Doctor(doctor::Arguments),
 }
 
 #[expect(clippy::print_stdout, clippy::print_stderr, reason = "answers to the person who started it")]
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    let config = match Config::from_env() {
+    let config = Config::from_env();
+    if let Some(Task::Doctor(arguments)) = arguments.task {
+        let is_healthy = doctor::run(&arguments, config, &mut std::io::stdout());
+        return if is_healthy.unwrap_or(false) { ExitCode::SUCCESS } else { ExitCode::FAILURE };
+    }
+    let config = match config {
         Ok(config) => config,
         Err(errors) => {
             eprintln!("{errors}");

@@ -21,13 +21,12 @@ use tracing::{
     span::{Attributes, Id, Record},
 };
 use tracing_subscriber::{
-    Registry,
     layer::Context,
     registry::{LookupSpan, SpanRef},
 };
 
 use crate::{
-    breadcrumbs,
+    breadcrumbs::{self, Crumb},
     control::Control,
     error_types::ErrorTypes,
     fields::Fields,
@@ -35,9 +34,9 @@ use crate::{
     queue::ReportQueue,
     repeats::{Counted, Repeats},
     report::{KeyHashing, Origin, Report},
-    spans::LiveSpans,
+    spans::{LiveSpans, unless_poisoned},
     stats::{Counters, DropReason},
-    trace,
+    trace::{self, TraceIds},
 };
 
 /// The most spans kept of one scope, nearest first.
@@ -103,7 +102,7 @@ impl Capture {
             self.error(
                 Origin::Event(metadata),
                 |fields| fields.record(&self.settings.error_types, |visitor| event.record(visitor)),
-                || ctx.event_scope(event).into_iter().flatten(),
+                |report| self.add_scope(report, ctx.event_scope(event).into_iter().flatten()),
                 || None,
             );
         }
@@ -112,17 +111,14 @@ impl Capture {
         }
     }
 
-    /// Takes an error whose own fields `record` records, in the spans of `scope`, nearest first.
-    pub(crate) fn error<'a, R, I>(
+    /// Takes an error whose own fields `record` records, and whose spans `add_scope` adds if they are needed.
+    fn error(
         &self,
         origin: Origin,
         record: impl FnOnce(&mut Fields),
-        scope: impl FnOnce() -> I + Copy,
+        add_scope: impl FnOnce(&mut Report) + Copy,
         backtrace: impl FnOnce() -> Option<Backtrace>,
-    ) where
-        R: LookupSpan<'a> + 'a,
-        I: Iterator<Item = SpanRef<'a, R>>,
-    {
+    ) {
         let capturing = match Capturing::enter() {
             Ok(capturing) => capturing,
             Err(Busy::Worker) => return,
@@ -140,13 +136,13 @@ impl Capture {
         report.begin(origin, record);
         let is_scope_needed = self.spans.has_components();
         if is_scope_needed {
-            self.add_scope(report, scope());
+            add_scope(report);
         }
         match self.count(report, normalizer) {
             Known::Counted => (),
             known => {
                 if !is_scope_needed {
-                    self.add_scope(report, scope());
+                    add_scope(report);
                 }
                 report.backtrace = backtrace().map(Arc::new);
                 self.offer(report, known);
@@ -194,7 +190,7 @@ impl Capture {
                     self.spans.read(&span, |fields| report.push_span_fields(fields));
                 }
                 if report.trace.is_none() {
-                    report.trace = trace::ids_of(&span.id(), self.dispatch.get());
+                    report.trace = unless_poisoned(|| trace::ids_of(&span.id(), self.dispatch.get())).flatten();
                 }
             }
             if self.settings.breadcrumbs > 0 {
@@ -289,23 +285,47 @@ impl Capture {
         self.spans.remove(id);
     }
 
-    /// Takes a panic of this thread, in the spans that it is in. Tells whether it was taken: not if it is the panic of a
-    /// `Debug` that is being captured, which is noted there, nor on a thread of ours.
+    /// Takes a panic of this thread. Tells whether it was taken: not if it is the panic of a `Debug` that is being
+    /// captured, which is noted there, nor on a thread of ours.
     pub(crate) fn panic(
         &self,
         record: impl FnOnce(&mut Fields),
-        registry: Option<&Registry>,
+        add_scope: impl FnOnce(&mut Report) + Copy,
         backtrace: impl FnOnce() -> Option<Backtrace>,
     ) -> bool {
-        let scope = || {
-            let current = registry.and_then(|registry| registry.span(registry.current_span().id()?));
-            current.into_iter().flat_map(|span| span.scope())
-        };
         let is_free = STATE.get() == ThreadState::Free;
         if is_free {
-            self.error(Origin::Panic, record, scope, backtrace);
+            self.error(Origin::Panic, record, add_scope, backtrace);
         }
         is_free
+    }
+
+    /// Adds the enclosing spans of a panic, with the fields that no lock of theirs protects: another layer may have
+    /// panicked while this thread held it. (Fields that found no slot are missing.)
+    pub(crate) fn add_scope_without_locks<'a, R: LookupSpan<'a> + 'a>(
+        &self,
+        report: &mut Report,
+        scope: impl Iterator<Item = SpanRef<'a, R>>,
+    ) {
+        for span in scope.take(MAX_SPANS) {
+            report.push_span(span.metadata());
+            self.spans.read_slot(&span.id(), |fields| report.push_span_fields(fields));
+        }
+    }
+
+    /// Whether more is told of a scope than spans and fields, so that locks have to be taken.
+    pub(crate) fn has_more_of_scopes(&self) -> bool {
+        self.settings.breadcrumbs > 0 || cfg!(feature = "opentelemetry")
+    }
+
+    /// What else is told of a scope, nearest span first: its breadcrumbs, and the ids of its trace.
+    pub(crate) fn more_of_scope<'a, R: LookupSpan<'a> + 'a>(
+        &self,
+        scope: impl Iterator<Item = SpanRef<'a, R>>,
+    ) -> (Vec<Crumb>, Option<TraceIds>) {
+        let mut report = Report::default();
+        self.add_scope(&mut report, scope);
+        (report.crumbs, report.trace)
     }
 }
 

@@ -82,7 +82,20 @@ enum StoredKind {
     Io(io::ErrorKind),
 }
 
+impl StoredKind {
+    fn len(self) -> usize {
+        match self {
+            Self::Name(name) => name.len(),
+            Self::Known(_) | Self::Io(_) => 0,
+        }
+    }
+}
+
 impl Piece {
+    fn len(self) -> usize {
+        (self.end - self.start) as usize
+    }
+
     fn moved_by(self, texts: u32) -> Self {
         Self { start: self.start + texts, end: self.end + texts }
     }
@@ -281,8 +294,32 @@ impl Fields {
             self.text.push_str(&other.text);
             self.links.extend(other.links.iter().map(|link| link.moved_by(texts)));
             self.entries.extend(other.entries.iter().map(|entry| entry.moved_by(texts, links)));
+        } else {
+            self.append_what_fits(other);
         }
         start..self.entries.len()
+    }
+
+    /// The same one by one: text of values that were replaced takes no room, and a large value none from a small one.
+    fn append_what_fits(&mut self, other: &Self) {
+        for entry in &other.entries {
+            if self.text.len() + other.len_of(entry.value) <= MAX_TEXT_BYTES {
+                let value = self.adopt(other, entry.value);
+                self.entries.push(Entry { name: entry.name, value });
+            }
+        }
+    }
+
+    /// The bytes of text that a value refers to.
+    fn len_of(&self, value: Stored) -> usize {
+        match value {
+            Stored::Text(piece) | Stored::Formatted(piece) => piece.len(),
+            Stored::Error { first, count } => {
+                let links = self.links.get(first as usize..(first + count) as usize).unwrap_or_default();
+                links.iter().map(|link| link.message.len() + link.kind.len()).sum()
+            }
+            Stored::I64(_) | Stored::U64(_) | Stored::F64(_) | Stored::Bool(_) => 0,
+        }
     }
 
     /// Records whatever `values` offers: an event's, a span's, or later values of a span.

@@ -36,7 +36,7 @@
 //!
 //! # Features
 //!
-//! `http` (default), `https`, `kafka`, `redis`. They only add code.
+//! `http` (default), `https`, `kafka`, `kafka-tls`, `redis`, `opentelemetry`, `metrics`. They only add code.
 
 mod aggregate;
 mod breadcrumbs;
@@ -54,6 +54,8 @@ pub mod fingerprint;
 mod guard;
 mod journal;
 mod layer;
+#[cfg(feature = "metrics")]
+mod metrics;
 #[doc(hidden)]
 pub mod normalize;
 mod novelty;

@@ -45,6 +45,8 @@ pub(crate) struct Worker {
     /// As the callers hash.
     pub(crate) hashing: KeyHashing,
     pub(crate) normalizer: Normalizer,
+    #[cfg(feature = "metrics")]
+    pub(crate) metrics: crate::metrics::Metrics,
 }
 
 /// Makes the events: what is known of the process, the redactor, and the service's own hook.
@@ -101,11 +103,15 @@ impl Worker {
                 0 => (idle * 2).clamp(IDLE.0, IDLE.1),
                 _ => IDLE.0,
             };
+            #[cfg(feature = "metrics")]
+            self.metrics.publish_if_due(Instant::now(), || self.counters.snapshot(&self.queue));
             if let Some(request) = self.control.wait(idle) {
                 let is_complete = self.flush(request);
                 if request.is_last && !is_complete {
                     self.give_up();
                 }
+                #[cfg(feature = "metrics")]
+                self.metrics.publish(&self.counters.snapshot(&self.queue));
                 self.control.finish(request, is_complete);
                 if request.is_last {
                     return;

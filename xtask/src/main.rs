@@ -3,6 +3,7 @@
 
 mod demo;
 mod gate;
+mod library;
 mod run;
 mod test;
 mod tidy;
@@ -23,7 +24,7 @@ const TASKS: [Task; 10] = [
     ("test", "set up the real services, then run every test: Rust, and the dashboard in a browser", test::all),
     ("browser", "only the tests in a browser, on what is built", test::browser),
     ("services", "up [--install], down, status, env: real Kafka, Redis and Firestore on loopback", services),
-    ("lint", "formatting, dependency rules, clippy, documentation", lint),
+    ("lint", "formatting, dependency rules, clippy, each feature alone, oldest compiler, package, documentation", lint),
     ("tidy", "only the dependency rules, each with its positive control", tidy::run),
     ("bench", "what does an error! cost the caller? Beside sentry and OpenTelemetry", bench),
     ("gate", "count instructions and allocations of the calling thread, against limits (needs valgrind)", gate::run),
@@ -57,8 +58,7 @@ fn lint(_: &[String]) -> Outcome {
     cargo(&["fmt", "--all", "--check"])?;
     tidy::run(&[])?;
     cargo(&["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"])?;
-    // Features only add code: each crate stands with the least of them too.
-    cargo(&["clippy", "-p", "tracing-issues", "--no-default-features", "--lib", "--", "-D", "warnings"])?;
+    library::check()?;
     let strict = [("RUSTDOCFLAGS".to_owned(), "-D warnings".to_owned())];
     cargo_with(&["doc", "--no-deps", "--lib", "-p", "tracing-issues", "-p", "issuetracker-server"], &strict)
 }

@@ -86,6 +86,15 @@ impl Place {
         self.command(variables).args(arguments).output().unwrap()
     }
 
+    /// Runs the doctor with these variables, checks its exit code, and returns what it said.
+    #[track_caller]
+    pub(crate) fn examine(&self, variables: &[(&str, &str)], arguments: &[&str], code: i32) -> String {
+        let output = self.run(variables, &[&["doctor"], arguments].concat());
+        let said = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert_eq!(output.status.code(), Some(code), "{said}{}", String::from_utf8_lossy(&output.stderr));
+        said
+    }
+
     /// A running server that answers.
     #[track_caller]
     pub(crate) fn start(&self, variables: &[(&str, &str)]) -> Server {

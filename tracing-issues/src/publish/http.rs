@@ -91,6 +91,20 @@ impl Publisher for HttpPublisher {
     }
 }
 
+/// Whether requests can be sent to this address: a host, perhaps a port and a path, nothing else.
+pub(crate) fn is_address(url: &str) -> bool {
+    let Ok(uri) = url.parse::<ureq::http::Uri>() else { return false };
+    let Some(authority) = uri.authority() else { return false };
+    let place = authority.as_str().rsplit('@').next().unwrap_or_default();
+    let has_port = authority.port_u16().is_some() || place == authority.host();
+    !authority.host().is_empty() && has_port && uri.query().is_none()
+}
+
+/// Whether this can be sent as a header.
+pub(crate) fn is_header_value(text: &str) -> bool {
+    text == text.trim() && text.parse::<ureq::http::HeaderValue>().is_ok()
+}
+
 /// An address as it may be shown: without `user:password@`.
 fn without_password(url: &str) -> String {
     match url.split_once("://") {
@@ -174,6 +188,21 @@ mod tests {
     fn a_password_is_not_shown() {
         assert_eq!(without_password("http://u:p@host:1/api"), "http://host:1/api");
         assert_eq!(without_password("http://host:1/a@b"), "http://host:1/a@b");
+    }
+
+    #[test]
+    fn an_address_names_a_host() {
+        for good in ["http://127.0.0.1:8080", "http://issues.local/", "http://[::1]:80/tracker", "https://u:p@host:1"] {
+            assert!(is_address(good), "{good}");
+        }
+        for bad in ["http://", "http://ho st", "http://host:port", "http://host?a=b", "http://:80", "/path", ""] {
+            assert!(!is_address(bad), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_key_fits_into_a_header() {
+        assert!(is_header_value("k3y-with.signs_=") && !is_header_value("two\nlines") && !is_header_value("key "));
     }
 
     #[test]

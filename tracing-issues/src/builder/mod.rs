@@ -1,10 +1,16 @@
 //! Configuration: a [`Builder`], filled by hand or from `TRACING_ISSUES_*`, that starts the worker and gives the layer.
 //! It is the only place that names concrete publishers and deduplicators.
 
+mod kafka;
+#[cfg(test)]
+mod tests;
+mod variables;
+
 use std::{env, fmt, io, path::PathBuf, sync::Arc, thread, time::Duration};
 
 use tracing::{Level, Metadata};
 
+use self::kafka::KafkaSettings;
 use crate::{
     aggregate::Windows,
     capture::{Capture, Settings},
@@ -36,6 +42,8 @@ pub const DEFAULT_TOPIC: &str = "alphafusion.issues";
 
 /// Different errors that are counted at the same time in one process.
 const WINDOWS: usize = 4_096;
+/// The most reports that may wait for the worker: the queue is allocated at once.
+const MAX_QUEUE_CAPACITY: usize = 1_048_576;
 
 /// Why a configuration cannot be used. The text names the setting and says what to do.
 #[derive(thiserror::Error)]
@@ -60,6 +68,26 @@ pub enum ConfigError {
     /// The operating system refused a thread.
     #[error("the worker thread cannot be started: {0}")]
     Thread(#[from] io::Error),
+    /// Several of them, so that they can be mended together.
+    #[error("the configuration cannot be used:{}", .0.iter().map(|problem| format!("\n  {problem}")).collect::<String>())]
+    Several(Vec<ConfigError>),
+}
+
+/// Where events go, and who is asked before; nobody, if the service has nothing to share through.
+type Parts = (Box<dyn Publisher>, Option<Box<dyn Deduplicator>>);
+
+impl ConfigError {
+    /// One error for all of them; there is at least one.
+    fn of(mut problems: Vec<Self>) -> Self {
+        if problems.len() == 1 { problems.remove(0) } else { Self::Several(problems) }
+    }
+
+    fn into_parts(self) -> Vec<Self> {
+        match self {
+            Self::Several(problems) => problems,
+            problem => vec![problem],
+        }
+    }
 }
 
 /// The same text: a `main` that returns the error prints it by `Debug`.
@@ -77,16 +105,26 @@ impl fmt::Debug for ConfigError {
 /// | `TRACING_ISSUES_API_KEY` | service key for the HTTP road | none |
 /// | `TRACING_ISSUES_KAFKA_BROKERS` | brokers, separated by commas; chooses the Kafka road | none |
 /// | `TRACING_ISSUES_TOPIC` | Kafka topic | `alphafusion.issues` |
+/// | `TRACING_ISSUES_KAFKA_SECURITY_PROTOCOL` | `plaintext`, `ssl`, `sasl_plaintext` or `sasl_ssl` | `plaintext` |
+/// | `TRACING_ISSUES_KAFKA_SASL_MECHANISM` | `PLAIN`, `SCRAM-SHA-256` or `SCRAM-SHA-512` | none |
+/// | `TRACING_ISSUES_KAFKA_SASL_USERNAME`, `…_SASL_PASSWORD` | who the service is | none |
+/// | `TRACING_ISSUES_KAFKA_SSL_CA_FILE` | certificates that vouch for the brokers (PEM) | the system's |
 /// | `TRACING_ISSUES_REDIS_URL` | Redis shared by the instances of the service | none |
 /// | `TRACING_ISSUES_SERVICE` | the service's name | name of the executable |
 /// | `TRACING_ISSUES_ENVIRONMENT` | `production`, `staging`, … | `development` |
 /// | `TRACING_ISSUES_RELEASE` | version of the service | none |
 /// | `TRACING_ISSUES_PROJECT` | product that the service belongs to | none |
+/// | `TRACING_ISSUES_LEVEL` | least severe level that becomes an issue: `error`, `warn`, … | `error` |
+/// | `TRACING_ISSUES_BREADCRUMBS` | events kept of each span tree, sent with an error in it | `0` |
+/// | `TRACING_ISSUES_PANICS` | whether panics are reported: `true` or `false` | `true` |
+/// | `TRACING_ISSUES_SPOOL` | directory where what is not delivered yet survives the process | none |
+/// | `TRACING_ISSUES_QUEUE_CAPACITY` | reports that wait for the worker at most | `8192` |
+/// | `TRACING_ISSUES_FLUSH_TIMEOUT_MS` | what the end of the process may wait for the last events | `5000` |
 ///
 /// Nothing is connected here: a server, broker or Redis that is down delays nothing.
 ///
 /// # Errors
-/// If a variable cannot be used; the error names it.
+/// If a variable cannot be used. The error names it and says what is expected; several are told together.
 ///
 /// # Examples
 /// ```no_run
@@ -112,6 +150,7 @@ pub struct Builder {
     url: Option<String>,
     api_key: Option<String>,
     kafka_brokers: Option<String>,
+    kafka: KafkaSettings,
     topic: String,
     redis_url: Option<String>,
     publisher: Option<Box<dyn Publisher>>,
@@ -123,6 +162,8 @@ pub struct Builder {
     before_send: Option<BeforeSend>,
     reports_panics: bool,
     spool: Option<PathBuf>,
+    /// What was found wrong before `build`.
+    problems: Vec<ConfigError>,
 }
 
 impl Builder {
@@ -139,6 +180,7 @@ impl Builder {
             url: None,
             api_key: None,
             kafka_brokers: None,
+            kafka: KafkaSettings::default(),
             topic: DEFAULT_TOPIC.to_owned(),
             redis_url: None,
             publisher: None,
@@ -155,25 +197,8 @@ impl Builder {
             before_send: None,
             reports_panics: true,
             spool: None,
+            problems: Vec::new(),
         }
-    }
-
-    /// Takes every setting from the environment; [`from_env`](crate::from_env) lists the variables.
-    pub fn from_env() -> Self {
-        let mut builder = Self::new(variable("SERVICE").unwrap_or_else(executable_name));
-        builder.url = variable("URL");
-        builder.api_key = variable("API_KEY");
-        builder.kafka_brokers = variable("KAFKA_BROKERS");
-        builder.redis_url = variable("REDIS_URL");
-        if let Some(topic) = variable("TOPIC") {
-            builder.topic = topic;
-        }
-        if let Some(environment) = variable("ENVIRONMENT") {
-            builder.origin.environment = environment;
-        }
-        builder.origin.release = variable("RELEASE").unwrap_or_default();
-        builder.origin.project = variable("PROJECT").unwrap_or_default();
-        builder
     }
 
     /// Publishes over HTTP to the issuetracker-server at this address (`http://host:port`). The default road.
@@ -306,18 +331,13 @@ impl Builder {
     /// Starts the worker. The layer goes into the subscriber, the guard stays in `main`.
     ///
     /// # Errors
-    /// If a setting cannot be used; the error names it.
+    /// If a setting cannot be used. The error names it and says what is expected; several are told together.
     pub fn build(mut self) -> Result<(IssueLayer, IssueGuard), ConfigError> {
-        if self.origin.service.trim().is_empty() {
-            return Err(invalid("TRACING_ISSUES_SERVICE", "the service needs a name".to_owned()));
-        }
-        let publisher = match self.publisher.take() {
-            Some(publisher) => publisher,
-            None => self.make_publisher()?,
-        };
-        let dedup = match self.deduplicator.take() {
-            Some(deduplicator) => deduplicator,
-            None => self.make_deduplicator()?,
+        let (publisher, dedup) = self.check()?;
+        #[cfg(feature = "metrics")]
+        let (dedup, metrics) = {
+            let mut metrics = crate::metrics::Metrics::default();
+            (dedup.map(|dedup| metrics.count(dedup)), metrics)
         };
         let queue = Arc::new(ReportQueue::with_capacity(self.queue_capacity));
         let counters = Arc::new(Counters::default());
@@ -333,10 +353,12 @@ impl Builder {
             editor: Editor { origin: self.origin, redactor: self.redactor, before_send: self.before_send },
             windows: Windows::new(WINDOWS, Arc::clone(&repeats)),
             novelty: Novelty::default(),
-            dedup,
+            dedup: dedup.unwrap_or_else(|| Box::new(dedup::Local)),
             outbox: Outbox::new(publisher, Journal::at(spool)),
             hashing: hashing.clone(),
             normalizer: Normalizer::default(),
+            #[cfg(feature = "metrics")]
+            metrics,
         };
         let thread = thread::Builder::new().name("tracing-issues".to_owned()).spawn(move || worker.run())?;
         let capture = Arc::new(Capture::new(self.settings, queue, counters, repeats, control, hashing));
@@ -347,48 +369,80 @@ impl Builder {
         Ok((IssueLayer::new(capture), guard))
     }
 
+    /// The two that can refuse their settings, or everything that is wrong with the configuration.
+    fn check(&mut self) -> Result<Parts, ConfigError> {
+        let mut problems = std::mem::take(&mut self.problems);
+        if self.origin.service.trim().is_empty() {
+            problems.push(invalid("TRACING_ISSUES_SERVICE", "the service needs a name".to_owned()));
+        }
+        if self.queue_capacity > MAX_QUEUE_CAPACITY {
+            let expected = format!("expected at most {MAX_QUEUE_CAPACITY} reports");
+            problems.push(invalid("TRACING_ISSUES_QUEUE_CAPACITY", expected));
+        }
+        let dedup = match self.deduplicator.take() {
+            Some(deduplicator) => Ok(Some(deduplicator)),
+            None => self.redis_url.as_deref().map(|url| self.redis_deduplicator(url)).transpose(),
+        };
+        let publisher = match self.publisher.take() {
+            Some(publisher) => Ok(publisher),
+            None => self.make_publisher(),
+        };
+        match (publisher, dedup) {
+            (Ok(publisher), Ok(dedup)) if problems.is_empty() => Ok((publisher, dedup)),
+            (publisher, dedup) => {
+                problems.extend(publisher.err().into_iter().flat_map(ConfigError::into_parts));
+                problems.extend(dedup.err());
+                Err(ConfigError::of(problems))
+            }
+        }
+    }
+
     fn make_publisher(&self) -> Result<Box<dyn Publisher>, ConfigError> {
         match &self.kafka_brokers {
-            Some(brokers) => self.kafka_publisher(brokers),
-            None => self.http_publisher(self.url.as_deref().unwrap_or(DEFAULT_URL)),
+            Some(brokers) => match self.kafka.problems() {
+                problems if problems.is_empty() => self.kafka_publisher(brokers),
+                problems => Err(ConfigError::of(problems)),
+            },
+            None => match self.kafka.first_set() {
+                Some(setting) => Err(invalid(kafka::BROKERS, format!("is missing; {setting} is set"))),
+                None => self.http_publisher(self.url.as_deref().unwrap_or(DEFAULT_URL)),
+            },
         }
     }
 
     #[cfg(feature = "kafka")]
     fn kafka_publisher(&self, brokers: &str) -> Result<Box<dyn Publisher>, ConfigError> {
-        let publisher = crate::publish::kafka::KafkaPublisher::new(brokers, &self.topic)
-            .map_err(|error| invalid("TRACING_ISSUES_KAFKA_BROKERS", error.to_string()))?;
+        let publisher = crate::publish::kafka::KafkaPublisher::new(brokers, &self.topic, &self.kafka.for_client())
+            .map_err(|refused| invalid(kafka::setting_behind(&refused.setting), refused.reason))?;
         Ok(Box::new(publisher))
     }
 
     #[cfg(not(feature = "kafka"))]
     fn kafka_publisher(&self, _brokers: &str) -> Result<Box<dyn Publisher>, ConfigError> {
-        Err(ConfigError::MissingFeature { setting: "TRACING_ISSUES_KAFKA_BROKERS", feature: "kafka" })
+        Err(ConfigError::MissingFeature { setting: kafka::BROKERS, feature: "kafka" })
     }
 
     #[cfg(feature = "http")]
     fn http_publisher(&self, url: &str) -> Result<Box<dyn Publisher>, ConfigError> {
-        match url.split_once("://") {
-            Some(("http", rest)) if !rest.is_empty() => (),
-            Some(("https", rest)) if !rest.is_empty() && cfg!(feature = "https") => (),
-            Some(("https", _)) => {
-                return Err(ConfigError::MissingFeature { setting: "TRACING_ISSUES_URL", feature: "https" });
+        use crate::publish::http::{self, HttpPublisher};
+        let key = self.api_key.as_deref();
+        let expected = "expected letters, digits and signs without spaces around them";
+        let is_bad_key = key.is_some_and(|key| !http::is_header_value(key));
+        let key_problem = is_bad_key.then(|| invalid("TRACING_ISSUES_API_KEY", expected.to_owned()));
+        let url_problem = match url.split_once("://") {
+            Some(("https", _)) if !cfg!(feature = "https") => {
+                Some(ConfigError::MissingFeature { setting: "TRACING_ISSUES_URL", feature: "https" })
             }
-            _ => return Err(invalid("TRACING_ISSUES_URL", "expected an address such as http://127.0.0.1:8080".into())),
-        }
-        Ok(Box::new(crate::publish::http::HttpPublisher::start(url, self.api_key.as_deref())?))
+            Some(("http" | "https", _)) if http::is_address(url) => None,
+            _ => Some(invalid("TRACING_ISSUES_URL", "expected an address such as http://127.0.0.1:8080".to_owned())),
+        };
+        let problems: Vec<ConfigError> = url_problem.into_iter().chain(key_problem).collect();
+        if problems.is_empty() { Ok(Box::new(HttpPublisher::start(url, key)?)) } else { Err(ConfigError::of(problems)) }
     }
 
     #[cfg(not(feature = "http"))]
     fn http_publisher(&self, _url: &str) -> Result<Box<dyn Publisher>, ConfigError> {
         Err(ConfigError::MissingFeature { setting: "TRACING_ISSUES_URL", feature: "http" })
-    }
-
-    fn make_deduplicator(&self) -> Result<Box<dyn Deduplicator>, ConfigError> {
-        match &self.redis_url {
-            Some(url) => self.redis_deduplicator(url),
-            None => Ok(Box::new(dedup::Local)),
-        }
     }
 
     #[cfg(feature = "redis")]
@@ -417,11 +471,6 @@ impl fmt::Debug for Builder {
 
 fn invalid(setting: &'static str, reason: String) -> ConfigError {
     ConfigError::Invalid { setting, reason }
-}
-
-/// A variable of ours; set but empty counts as not set.
-fn variable(name: &str) -> Option<String> {
-    env::var(format!("TRACING_ISSUES_{name}")).ok().filter(|value| !value.is_empty())
 }
 
 fn executable_name() -> String {

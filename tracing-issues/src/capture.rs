@@ -132,13 +132,13 @@ impl Capture {
             return self.counters.dropped(DropReason::Shutdown, 1);
         }
         let mut scratch = capturing.scratch();
-        let Scratch { report, normalizer, .. } = &mut *scratch;
+        let Scratch { report, normalizer, latest_at_place, .. } = &mut *scratch;
         report.begin(origin, record);
         let is_scope_needed = self.spans.has_components();
         if is_scope_needed {
             add_scope(report);
         }
-        match self.count(report, normalizer) {
+        match self.count(report, normalizer, latest_at_place) {
             Known::Counted => (),
             known => {
                 if !is_scope_needed {
@@ -154,7 +154,7 @@ impl Capture {
     /// Counts an error, if it is known, by a key that is a refinement of its fingerprint. What varies in its text is only
     /// removed while the queue is busy: as long as the worker keeps up, that is its work.
     #[inline]
-    fn count(&self, report: &mut Report, normalizer: &mut Normalizer) -> Known {
+    fn count(&self, report: &mut Report, normalizer: &mut Normalizer, latest_at_place: &mut KeyAtPlace) -> Known {
         let facts = report.facts();
         let as_is = facts.key_as_is(&self.hashing);
         match self.repeats.count(as_is) {
@@ -163,17 +163,23 @@ impl Capture {
             Counted::No if !self.queue.is_busy() => return Known::New,
             Counted::No => (),
         }
+        let is_crowded = self.queue.is_crowded();
+        let KeyAtPlace { as_is: latest, place } = *latest_at_place;
+        if is_crowded && as_is == latest && self.repeats.count_place(place) != Counted::No {
+            return Known::Counted;
+        }
         self.control.nudge();
         let key = facts.key(&self.hashing, normalizer);
         match self.repeats.count(key) {
             Counted::Yes => return Known::Counted,
             Counted::Wanted => return Known::Wanted(key),
-            Counted::No if !self.queue.is_crowded() => return Known::NewTo { key, as_is },
+            Counted::No if !is_crowded => return Known::NewTo { key, as_is },
             Counted::No => (),
         }
         // The room that is left is for errors of other places: this callsite gets one counter for all that it says.
         let place = report.key_of_place(&self.hashing);
         if self.repeats.count_place(place) != Counted::No {
+            *latest_at_place = KeyAtPlace { as_is, place };
             return Known::Counted;
         }
         report.is_crowded = true;
@@ -348,6 +354,13 @@ enum Known {
     NewTo { key: u64, as_is: u64 },
 }
 
+/// The latest error that was counted at its place: the next one is likely to be the same, and is not asked all of it again.
+#[derive(Debug, Clone, Copy, Default)]
+struct KeyAtPlace {
+    as_is: u64,
+    place: u64,
+}
+
 /// Events of this crate are never captured, whatever thread they come from.
 fn is_ours(target: &str) -> bool {
     target.strip_prefix("tracing_issues").is_some_and(|rest| rest.is_empty() || rest.starts_with("::"))
@@ -359,6 +372,7 @@ struct Scratch {
     /// For spans and breadcrumbs; empty between two uses.
     fields: Box<Fields>,
     normalizer: Normalizer,
+    latest_at_place: KeyAtPlace,
 }
 
 impl Default for Scratch {
@@ -367,6 +381,7 @@ impl Default for Scratch {
             report: Box::new(Report::with_buffers()),
             fields: Box::new(Fields::with_buffers()),
             normalizer: Normalizer::default(),
+            latest_at_place: KeyAtPlace::default(),
         }
     }
 }

@@ -257,6 +257,11 @@ impl Windows {
         self.open.values().all(|window| window.pending == 0)
     }
 
+    /// How many errors are pending in all windows.
+    pub(crate) fn pending_errors(&self) -> u64 {
+        self.open.values().map(|window| window.pending).sum()
+    }
+
     /// The windows that have something pending, due or not: for a flush.
     pub(crate) fn pending(&self) -> Vec<Fingerprint> {
         self.open.iter().filter(|(_, window)| window.pending > 0).map(|(fingerprint, _)| *fingerprint).collect()

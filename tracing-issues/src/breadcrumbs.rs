@@ -9,10 +9,12 @@ use tracing_subscriber::{
     registry::{LookupSpan, SpanRef},
 };
 
-use crate::{event::truncate_chars, fields::Fields};
+use crate::{event::truncate_chars, fields::Fields, spans::unless_poisoned};
 
 /// The longest text of one breadcrumb, in characters.
-const MAX_CHARS: usize = 512;
+pub(crate) const MAX_CHARS: usize = 512;
+/// What is kept until the secrets are taken out: one that was cut in half might not be seen.
+const MAX_KEPT_CHARS: usize = 2 * MAX_CHARS;
 
 /// One event that led up to an error.
 #[derive(Debug, Clone)]
@@ -40,23 +42,27 @@ where
 {
     let Some(root) = ctx.event_scope(event).and_then(Iterator::last) else { return };
     let crumb = Crumb { at: SystemTime::now(), metadata: event.metadata(), text: text_of(fields) };
-    let mut extensions = root.extensions_mut();
-    match extensions.get_mut::<Trail>() {
-        Some(Trail(crumbs)) => {
-            if crumbs.len() >= most {
-                crumbs.pop_front();
+    unless_poisoned(|| {
+        let mut extensions = root.extensions_mut();
+        match extensions.get_mut::<Trail>() {
+            Some(Trail(crumbs)) => {
+                if crumbs.len() >= most {
+                    crumbs.pop_front();
+                }
+                crumbs.push_back(crumb);
             }
-            crumbs.push_back(crumb);
+            None => extensions.insert(Trail(VecDeque::from([crumb]))),
         }
-        None => extensions.insert(Trail(VecDeque::from([crumb]))),
-    }
+    });
 }
 
 /// Adds what was left in the span tree of `root` to `crumbs`.
 pub(crate) fn collect<'a, R: LookupSpan<'a> + 'a>(root: &SpanRef<'a, R>, crumbs: &mut Vec<Crumb>) {
-    if let Some(Trail(trail)) = root.extensions().get::<Trail>() {
-        crumbs.extend(trail.iter().cloned());
-    }
+    unless_poisoned(|| {
+        if let Some(Trail(trail)) = root.extensions().get::<Trail>() {
+            crumbs.extend(trail.iter().cloned());
+        }
+    });
 }
 
 fn text_of(fields: &Fields) -> String {
@@ -69,5 +75,5 @@ fn text_of(fields: &Fields) -> String {
             name => write!(text, "{separator}{name}={value}"),
         };
     }
-    truncate_chars(&text, MAX_CHARS)
+    truncate_chars(&text, MAX_KEPT_CHARS)
 }

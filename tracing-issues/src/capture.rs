@@ -21,13 +21,12 @@ use tracing::{
     span::{Attributes, Id, Record},
 };
 use tracing_subscriber::{
-    Registry,
     layer::Context,
     registry::{LookupSpan, SpanRef},
 };
 
 use crate::{
-    breadcrumbs,
+    breadcrumbs::{self, Crumb},
     control::Control,
     error_types::ErrorTypes,
     fields::Fields,
@@ -35,9 +34,9 @@ use crate::{
     queue::ReportQueue,
     repeats::{Counted, Repeats},
     report::{KeyHashing, Origin, Report},
-    spans::LiveSpans,
+    spans::{LiveSpans, unless_poisoned},
     stats::{Counters, DropReason},
-    trace,
+    trace::{self, TraceIds},
 };
 
 /// The most spans kept of one scope, nearest first.
@@ -103,7 +102,7 @@ impl Capture {
             self.error(
                 Origin::Event(metadata),
                 |fields| fields.record(&self.settings.error_types, |visitor| event.record(visitor)),
-                || ctx.event_scope(event).into_iter().flatten(),
+                |report| self.add_scope(report, ctx.event_scope(event).into_iter().flatten()),
                 || None,
             );
         }
@@ -112,17 +111,14 @@ impl Capture {
         }
     }
 
-    /// Takes an error whose own fields `record` records, in the spans of `scope`, nearest first.
-    pub(crate) fn error<'a, R, I>(
+    /// Takes an error whose own fields `record` records, and whose spans `add_scope` adds if they are needed.
+    fn error(
         &self,
         origin: Origin,
         record: impl FnOnce(&mut Fields),
-        scope: impl FnOnce() -> I + Copy,
+        add_scope: impl FnOnce(&mut Report) + Copy,
         backtrace: impl FnOnce() -> Option<Backtrace>,
-    ) where
-        R: LookupSpan<'a> + 'a,
-        I: Iterator<Item = SpanRef<'a, R>>,
-    {
+    ) {
         let capturing = match Capturing::enter() {
             Ok(capturing) => capturing,
             Err(Busy::Worker) => return,
@@ -136,17 +132,17 @@ impl Capture {
             return self.counters.dropped(DropReason::Shutdown, 1);
         }
         let mut scratch = capturing.scratch();
-        let Scratch { report, normalizer, .. } = &mut *scratch;
+        let Scratch { report, normalizer, latest_at_place, .. } = &mut *scratch;
         report.begin(origin, record);
         let is_scope_needed = self.spans.has_components();
         if is_scope_needed {
-            self.add_scope(report, scope());
+            add_scope(report);
         }
-        match self.count(report, normalizer) {
+        match self.count(report, normalizer, latest_at_place) {
             Known::Counted => (),
             known => {
                 if !is_scope_needed {
-                    self.add_scope(report, scope());
+                    add_scope(report);
                 }
                 report.backtrace = backtrace().map(Arc::new);
                 self.offer(report, known);
@@ -158,7 +154,7 @@ impl Capture {
     /// Counts an error, if it is known, by a key that is a refinement of its fingerprint. What varies in its text is only
     /// removed while the queue is busy: as long as the worker keeps up, that is its work.
     #[inline]
-    fn count(&self, report: &mut Report, normalizer: &mut Normalizer) -> Known {
+    fn count(&self, report: &mut Report, normalizer: &mut Normalizer, latest_at_place: &mut KeyAtPlace) -> Known {
         let facts = report.facts();
         let as_is = facts.key_as_is(&self.hashing);
         match self.repeats.count(as_is) {
@@ -167,17 +163,23 @@ impl Capture {
             Counted::No if !self.queue.is_busy() => return Known::New,
             Counted::No => (),
         }
+        let is_crowded = self.queue.is_crowded();
+        let KeyAtPlace { as_is: latest, place } = *latest_at_place;
+        if is_crowded && as_is == latest && self.repeats.count_place(place) != Counted::No {
+            return Known::Counted;
+        }
         self.control.nudge();
         let key = facts.key(&self.hashing, normalizer);
         match self.repeats.count(key) {
             Counted::Yes => return Known::Counted,
             Counted::Wanted => return Known::Wanted(key),
-            Counted::No if !self.queue.is_crowded() => return Known::NewTo { key, as_is },
+            Counted::No if !is_crowded => return Known::NewTo { key, as_is },
             Counted::No => (),
         }
         // The room that is left is for errors of other places: this callsite gets one counter for all that it says.
         let place = report.key_of_place(&self.hashing);
-        if self.repeats.count(place) != Counted::No {
+        if self.repeats.count_place(place) != Counted::No {
+            *latest_at_place = KeyAtPlace { as_is, place };
             return Known::Counted;
         }
         report.is_crowded = true;
@@ -194,7 +196,7 @@ impl Capture {
                     self.spans.read(&span, |fields| report.push_span_fields(fields));
                 }
                 if report.trace.is_none() {
-                    report.trace = trace::ids_of(&span.id(), self.dispatch.get());
+                    report.trace = unless_poisoned(|| trace::ids_of(&span.id(), self.dispatch.get())).flatten();
                 }
             }
             if self.settings.breadcrumbs > 0 {
@@ -211,7 +213,7 @@ impl Capture {
         report.at = SystemTime::now();
         report.thread = Some(thread::current());
         if let Known::NewTo { key, .. } = known {
-            report.repeats = self.repeats.arm(key);
+            report.repeats = if report.is_crowded { self.repeats.arm_place(key) } else { self.repeats.arm(key) };
         }
         let offered = std::mem::replace(report, self.queue.blank());
         if let Err((mut refused, reason)) = self.queue.offer(offered) {
@@ -289,23 +291,47 @@ impl Capture {
         self.spans.remove(id);
     }
 
-    /// Takes a panic of this thread, in the spans that it is in. Tells whether it was taken: not if it is the panic of a
-    /// `Debug` that is being captured, which is noted there, nor on a thread of ours.
+    /// Takes a panic of this thread. Tells whether it was taken: not if it is the panic of a `Debug` that is being
+    /// captured, which is noted there, nor on a thread of ours.
     pub(crate) fn panic(
         &self,
         record: impl FnOnce(&mut Fields),
-        registry: Option<&Registry>,
+        add_scope: impl FnOnce(&mut Report) + Copy,
         backtrace: impl FnOnce() -> Option<Backtrace>,
     ) -> bool {
-        let scope = || {
-            let current = registry.and_then(|registry| registry.span(registry.current_span().id()?));
-            current.into_iter().flat_map(|span| span.scope())
-        };
         let is_free = STATE.get() == ThreadState::Free;
         if is_free {
-            self.error(Origin::Panic, record, scope, backtrace);
+            self.error(Origin::Panic, record, add_scope, backtrace);
         }
         is_free
+    }
+
+    /// Adds the enclosing spans of a panic, with the fields that no lock of theirs protects: another layer may have
+    /// panicked while this thread held it. (Fields that found no slot are missing.)
+    pub(crate) fn add_scope_without_locks<'a, R: LookupSpan<'a> + 'a>(
+        &self,
+        report: &mut Report,
+        scope: impl Iterator<Item = SpanRef<'a, R>>,
+    ) {
+        for span in scope.take(MAX_SPANS) {
+            report.push_span(span.metadata());
+            self.spans.read_slot(&span.id(), |fields| report.push_span_fields(fields));
+        }
+    }
+
+    /// Whether more is told of a scope than spans and fields, so that locks have to be taken.
+    pub(crate) fn has_more_of_scopes(&self) -> bool {
+        self.settings.breadcrumbs > 0 || cfg!(feature = "opentelemetry")
+    }
+
+    /// What else is told of a scope, nearest span first: its breadcrumbs, and the ids of its trace.
+    pub(crate) fn more_of_scope<'a, R: LookupSpan<'a> + 'a>(
+        &self,
+        scope: impl Iterator<Item = SpanRef<'a, R>>,
+    ) -> (Vec<Crumb>, Option<TraceIds>) {
+        let mut report = Report::default();
+        self.add_scope(&mut report, scope);
+        (report.crumbs, report.trace)
     }
 }
 
@@ -328,6 +354,13 @@ enum Known {
     NewTo { key: u64, as_is: u64 },
 }
 
+/// The latest error that was counted at its place: the next one is likely to be the same, and is not asked all of it again.
+#[derive(Debug, Clone, Copy, Default)]
+struct KeyAtPlace {
+    as_is: u64,
+    place: u64,
+}
+
 /// Events of this crate are never captured, whatever thread they come from.
 fn is_ours(target: &str) -> bool {
     target.strip_prefix("tracing_issues").is_some_and(|rest| rest.is_empty() || rest.starts_with("::"))
@@ -339,6 +372,7 @@ struct Scratch {
     /// For spans and breadcrumbs; empty between two uses.
     fields: Box<Fields>,
     normalizer: Normalizer,
+    latest_at_place: KeyAtPlace,
 }
 
 impl Default for Scratch {
@@ -347,6 +381,7 @@ impl Default for Scratch {
             report: Box::new(Report::with_buffers()),
             fields: Box::new(Fields::with_buffers()),
             normalizer: Normalizer::default(),
+            latest_at_place: KeyAtPlace::default(),
         }
     }
 }

@@ -9,7 +9,7 @@ use tracing::{Level, Metadata};
 
 use crate::{
     aggregate::{Due, Subject},
-    breadcrumbs::Crumb,
+    breadcrumbs::{self, Crumb},
     error_text::ErrorText,
     event::{
         Breadcrumb, ErrorLink, IssueEvent, Location, MAX_TITLE_CHARS, Severity, SpanRecord, error_kind, truncate_chars,
@@ -109,7 +109,7 @@ pub(crate) fn categorise(due: &Due<'_>, origin: &Origin, redactor: &Redactor) ->
         spans,
         breadcrumbs: report.crumbs.iter().map(|crumb| breadcrumb(crumb, redactor)).collect(),
         location,
-        backtrace: redact(&truncate_chars(&backtrace, MAX_BACKTRACE_CHARS)),
+        backtrace: truncate_chars(&redact(&backtrace), MAX_BACKTRACE_CHARS),
         trace_id: report.trace.map(|ids| hex(&ids.trace)).unwrap_or_default(),
         span_id: report.trace.map(|ids| hex(&ids.span)).unwrap_or_default(),
         ..IssueEvent::new(&title, timestamp(due.last_at))
@@ -125,8 +125,10 @@ pub(crate) fn redact_again(event: &mut IssueEvent, redactor: &Redactor) {
     };
     redact(&mut event.title);
     redact(&mut event.description);
+    redact(&mut event.component);
     event.tags.iter_mut().for_each(redact);
     event.error.iter_mut().for_each(|link| redact(&mut link.message));
+    event.breadcrumbs.iter_mut().for_each(|crumb| redact(&mut crumb.message));
     event.context.iter_mut().for_each(|(name, value)| redactor.value(name, value));
     for span in &mut event.spans {
         span.fields.iter_mut().for_each(|(name, value)| redactor.value(name, value));
@@ -167,8 +169,9 @@ fn joined(chain: fields::Chain<'_>) -> String {
 
 /// The error chain, outermost first, and the backtrace that came with it. Its field is not context any more.
 fn chain_of(report: &Report, context: &mut Map<String, Value>, redactor: &Redactor) -> (Vec<ErrorLink>, String) {
-    let link =
-        |kind: &str, message: &str| ErrorLink { kind: kind.to_owned(), message: redactor.text(message).into_owned() };
+    // A kind is the first word of a `Debug`, which can be anything.
+    let redact = |text: &str| redactor.text(text).into_owned();
+    let link = |kind: &str, message: &str| ErrorLink { kind: redact(kind), message: redact(message) };
     let taken_apart = |text: &ErrorText<'_>, own: Option<ErrorLink>| {
         let causes = text.causes().map(|cause| link("", cause));
         (own.into_iter().chain(causes).collect(), text.backtrace.unwrap_or_default().to_owned())
@@ -232,7 +235,7 @@ fn breadcrumb(crumb: &Crumb, redactor: &Redactor) -> Breadcrumb {
     Breadcrumb {
         at: timestamp(crumb.at),
         level: crumb.metadata.level().as_str().to_ascii_lowercase(),
-        message: redactor.text(&crumb.text).into_owned(),
+        message: truncate_chars(&redactor.text(&crumb.text), breadcrumbs::MAX_CHARS),
     }
 }
 

@@ -34,6 +34,8 @@ pub(crate) struct Outbox {
     in_flight: usize,
     /// Of everything that is in flight or in the backlog.
     bytes: usize,
+    /// The errors of the same.
+    errors: u64,
     /// To be sent before anything new, oldest first.
     backlog: VecDeque<Envelope>,
     /// Events that wait, and survive the process.
@@ -55,6 +57,7 @@ impl Outbox {
             publisher,
             in_flight: 0,
             bytes: 0,
+            errors: 0,
             backlog: VecDeque::new(),
             journal,
             kept: 0,
@@ -77,6 +80,11 @@ impl Outbox {
 
     pub(crate) fn is_empty(&self) -> bool {
         self.backlog.is_empty() && self.in_flight == 0
+    }
+
+    /// For how many errors the events on their way stand.
+    pub(crate) fn errors(&self) -> u64 {
+        self.errors
     }
 
     pub(crate) fn is_down(&self) -> bool {
@@ -118,6 +126,7 @@ impl Outbox {
 
     fn push(&mut self, envelope: Envelope) {
         self.bytes += envelope.payload.len();
+        self.errors += envelope.occurrences;
         self.journal.append(&envelope);
         if self.journal.keeps(envelope.event_id) {
             self.kept += envelope.occurrences;
@@ -140,6 +149,11 @@ impl Outbox {
     /// Whether the counts of open windows should be written down now.
     pub(crate) fn is_checkpoint_due(&mut self, now: Instant) -> bool {
         self.journal.is_checkpoint_due(now)
+    }
+
+    /// Lets the next checkpoint be due at once.
+    pub(crate) fn hurry_checkpoint(&mut self) {
+        self.journal.hurry_checkpoint();
     }
 
     /// Writes down what a window has counted so far, as its next event would tell it now.
@@ -187,6 +201,7 @@ impl Outbox {
             self.in_flight = self.in_flight.saturating_sub(1);
             if !matches!(outcome, Outcome::Unavailable(_)) {
                 self.bytes = self.bytes.saturating_sub(envelope.payload.len());
+                self.errors = self.errors.saturating_sub(envelope.occurrences);
                 if self.journal.keeps(envelope.event_id) {
                     self.kept = self.kept.saturating_sub(envelope.occurrences);
                 }

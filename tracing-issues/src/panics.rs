@@ -6,18 +6,32 @@ use std::{
     backtrace::Backtrace,
     env,
     panic::{self, PanicHookInfo},
-    sync::{Arc, Mutex, Once, PoisonError, Weak},
+    sync::{Arc, Mutex, Once, PoisonError, Weak, mpsc},
     thread,
-    time::{Duration, Instant},
+    time::Duration,
 };
 
-use tracing_subscriber::Registry;
+use tracing::{Dispatch, Subscriber as _, span::Id};
+use tracing_subscriber::{
+    Registry,
+    registry::{LookupSpan as _, SpanRef},
+};
 
-use crate::{capture::Capture, fields::Fields};
+use crate::{
+    breadcrumbs::Crumb,
+    capture::{Capture, mark_worker_thread},
+    control::after,
+    fields::Fields,
+    report::Report,
+    trace::TraceIds,
+};
 
 /// Who reports panics; nobody once its guard is gone.
 static REPORTER: Mutex<Option<Reporter>> = Mutex::new(None);
 static INSTALLED: Once = Once::new();
+
+/// How long the details of a panic's scope are waited for. Only a lock that the thread holds itself takes that long.
+const PATIENCE: Duration = Duration::from_millis(250);
 
 #[derive(Clone)]
 struct Reporter {
@@ -55,12 +69,42 @@ fn report(info: &PanicHookInfo<'_>) {
             fields.record_number("panic.line", location.line().into());
         }
     };
-    let was_taken = tracing::dispatcher::get_default(|dispatch| {
-        capture.panic(record, dispatch.downcast_ref::<Registry>(), take_backtrace)
+    let was_taken = tracing::dispatcher::get_default(|subscriber| {
+        capture.panic(record, |report| add_scope(&capture, report, subscriber), take_backtrace)
     });
     if was_taken && ends_the_process(message) {
-        capture.control.flush(Instant::now() + flush_timeout, false);
+        capture.control.flush_at_panic(after(flush_timeout));
     }
+}
+
+/// Adds the spans that this thread is in.
+fn add_scope(capture: &Arc<Capture>, report: &mut Report, subscriber: &Dispatch) {
+    let Some(registry) = subscriber.downcast_ref::<Registry>() else { return };
+    let Some(id) = registry.current_span().id().cloned() else { return };
+    capture.add_scope_without_locks(report, scope(registry, &id));
+    if capture.has_more_of_scopes() {
+        let details = details_of_scope(Arc::clone(capture), subscriber.clone(), id);
+        (report.crumbs, report.trace) = details.unwrap_or_default();
+    }
+}
+
+fn scope<'a>(registry: &'a Registry, id: &Id) -> impl Iterator<Item = SpanRef<'a, Registry>> + use<'a> {
+    registry.span(id).into_iter().flat_map(|span| span.scope())
+}
+
+/// Reads what is behind the locks of spans. On another thread, because this one would wait for ever for a lock that it holds
+/// itself: layers format fields under such locks, and it may be that which has panicked.
+fn details_of_scope(capture: Arc<Capture>, subscriber: Dispatch, id: Id) -> Option<(Vec<Crumb>, Option<TraceIds>)> {
+    let (send, receive) = mpsc::sync_channel(1);
+    let read = move || {
+        mark_worker_thread();
+        if let Some(registry) = subscriber.downcast_ref::<Registry>() {
+            // Nobody listens any more if it took too long.
+            let _ = send.send(capture.more_of_scope(scope(registry, &id)));
+        }
+    };
+    thread::Builder::new().name("tracing-issues-panic".to_owned()).spawn(read).ok()?;
+    receive.recv_timeout(PATIENCE).ok()
 }
 
 /// The frames only: their names are looked up on the worker. `RUST_BACKTRACE=0` switches it off.

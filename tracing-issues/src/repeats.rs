@@ -6,14 +6,19 @@
 //! together with a generation that grows with every arming, so that adding to a counter that meanwhile belongs to another
 //! key cannot happen: the exchange fails.
 
-use std::sync::atomic::{
-    AtomicBool, AtomicU64,
-    Ordering::{AcqRel, Acquire, Relaxed, Release},
+use std::{
+    ops::Range,
+    sync::atomic::{
+        AtomicBool, AtomicU64,
+        Ordering::{AcqRel, Acquire, Relaxed, Release},
+    },
 };
 
 /// Counters in all, in sets of [`WAYS`]. More would be slower: the table should stay in a core's cache.
 const COUNTERS: usize = 4_096;
-/// Places where a key can be.
+/// More of them behind those, for whole places only: they are needed when the others are all in use.
+const PLACES: usize = 512;
+/// Counters where a key can be.
 const WAYS: usize = 4;
 
 const COUNT: u64 = (1 << 40) - 1;
@@ -59,14 +64,24 @@ pub(crate) enum Counted {
 
 impl Repeats {
     pub(crate) fn new() -> Self {
-        let counters = (0..COUNTERS).map(|_| Counter::default()).collect();
+        let counters = (0..COUNTERS + PLACES).map(|_| Counter::default()).collect();
         Self { counters, has_abandoned: AtomicBool::new(false) }
     }
 
     /// Counts one more error, if its key is known.
     #[inline]
     pub(crate) fn count(&self, key: u64) -> Counted {
-        for counter in &self.counters[set_of(key)] {
+        self.count_in(set_of(key), key)
+    }
+
+    /// Counts one more error, if the key of its place is known.
+    pub(crate) fn count_place(&self, key: u64) -> Counted {
+        self.count_in(set_of_place(key), key)
+    }
+
+    #[inline]
+    fn count_in(&self, set: Range<usize>, key: u64) -> Counted {
+        for counter in &self.counters[set] {
             let mut state = counter.state.load(Acquire);
             while state & ARMED != 0 && counter.key.load(Relaxed) == key {
                 let (next, counted) =
@@ -87,9 +102,17 @@ impl Repeats {
             .any(|counter| counter.state.load(Acquire) & ARMED != 0 && counter.key.load(Relaxed) == key)
     }
 
-    /// Arms a counter for a key. `None` if all its places are in use: then each error of the key is reported by itself.
+    /// Arms a counter for a key. `None` if all that it can have are in use: then each error of the key is reported by itself.
     pub(crate) fn arm(&self, key: u64) -> Option<Handle> {
-        let set = set_of(key);
+        self.arm_in(set_of(key), key)
+    }
+
+    /// Arms a counter for the key of a place.
+    pub(crate) fn arm_place(&self, key: u64) -> Option<Handle> {
+        self.arm_in(set_of_place(key), key)
+    }
+
+    fn arm_in(&self, set: Range<usize>, key: u64) -> Option<Handle> {
         for (index, counter) in set.clone().zip(&self.counters[set]) {
             let state = counter.state.load(Relaxed);
             let taken = ((state & !FLAGS & !COUNT).wrapping_add(GENERATION)) | TAKEN;
@@ -138,8 +161,13 @@ impl Repeats {
 }
 
 #[inline]
-fn set_of(key: u64) -> std::ops::Range<usize> {
+fn set_of(key: u64) -> Range<usize> {
     let first = (key as usize % (COUNTERS / WAYS)) * WAYS;
+    first..first + WAYS
+}
+
+fn set_of_place(key: u64) -> Range<usize> {
+    let first = COUNTERS + (key as usize % (PLACES / WAYS)) * WAYS;
     first..first + WAYS
 }
 
@@ -198,6 +226,16 @@ mod tests {
         assert_eq!((repeats.collect_abandoned(), repeats.collect_abandoned()), (2, 0));
         assert_eq!(repeats.count(7), Counted::No);
         assert!(repeats.arm(7).is_some());
+    }
+
+    #[test]
+    fn a_place_has_a_counter_when_errors_have_taken_all() {
+        let repeats = Repeats::new();
+        (0..2 * COUNTERS as u64).for_each(|key| _ = repeats.arm(key));
+        assert_eq!(repeats.arm(7), None);
+        let handle = repeats.arm_place(7).unwrap();
+        assert_eq!([repeats.count_place(7), repeats.count(7)], [Counted::Yes, Counted::Yes]);
+        assert_eq!(repeats.collect(handle), 1, "an error and a place are told apart, also by the same key");
     }
 
     /// Threads count two keys that share a place which is armed for one and the other in turn.

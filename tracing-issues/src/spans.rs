@@ -3,11 +3,14 @@
 //! fields go into the span's extensions, which is slower and has no limit.
 //! It reads no span's data from the registry: scopes are walked in [`capture`](crate::capture).
 
-use std::sync::{
-    Mutex, MutexGuard, PoisonError,
-    atomic::{
-        AtomicBool, AtomicU64,
-        Ordering::{AcqRel, Acquire, Relaxed, Release},
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::{
+        Mutex, MutexGuard, PoisonError,
+        atomic::{
+            AtomicBool, AtomicU64,
+            Ordering::{AcqRel, Acquire, Relaxed, Release},
+        },
     },
 };
 
@@ -73,7 +76,7 @@ impl LiveSpans {
             return;
         }
         if let Some(span) = span() {
-            span.extensions_mut().replace(Spilled(std::mem::take(fields)));
+            unless_poisoned(|| span.extensions_mut().replace(Spilled(std::mem::take(fields))));
         }
     }
 
@@ -91,12 +94,16 @@ impl LiveSpans {
             return;
         }
         let Some(found) = span() else { return };
-        let mut extensions = found.extensions_mut();
-        if let Some(Spilled(fields)) = extensions.get_mut() {
-            return fields.merge(later);
+        let is_merged = unless_poisoned(|| match found.extensions_mut().get_mut() {
+            Some(Spilled(fields)) => {
+                fields.merge(later);
+                true
+            }
+            None => false,
+        });
+        if is_merged == Some(false) {
+            self.insert(id, later, || Some(found));
         }
-        drop(extensions);
-        self.insert(id, later, || Some(found));
     }
 
     /// Shows the fields of a live span to `read`, if it has any. No foreign code may run inside.
@@ -107,7 +114,18 @@ impl LiveSpans {
             }
             return;
         }
-        if let Some(Spilled(fields)) = span.extensions().get() {
+        unless_poisoned(|| {
+            if let Some(Spilled(fields)) = span.extensions().get() {
+                read(fields);
+            }
+        });
+    }
+
+    /// The same without touching the span: fields for which no slot was free are not shown.
+    pub(crate) fn read_slot(&self, id: &Id, read: impl FnOnce(&Fields)) {
+        if let Some(slot) = self.slot_of(id.into_u64())
+            && let Some(fields) = &*slot.lock()
+        {
             read(fields);
         }
     }
@@ -136,6 +154,12 @@ impl LiveSpans {
         // The first one nearly always is it.
         if is_it(at(0)) { Some(at(0)) } else { (1..NEIGHBOURS).map(at).find(|slot| is_it(slot)) }
     }
+}
+
+/// Does what takes the lock of a span's extensions. If another layer panicked while it held that lock, taking it panics
+/// from then on; nothing is done then.
+pub(crate) fn unless_poisoned<T>(work: impl FnOnce() -> T) -> Option<T> {
+    catch_unwind(AssertUnwindSafe(work)).ok()
 }
 
 impl Slot {

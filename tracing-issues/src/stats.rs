@@ -2,7 +2,10 @@
 //! `seen = delivered + queued + aggregated + dropped`.
 //! It does not report anything by itself: [`IssueGuard::stats`](crate::IssueGuard::stats) shows a snapshot.
 
-use std::sync::atomic::{AtomicU8, AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{
+    AtomicU8, AtomicU64,
+    Ordering::{Acquire, Relaxed, Release},
+};
 
 use serde::Serialize;
 
@@ -35,7 +38,7 @@ macro_rules! drop_reasons {
                 match reason { $(DropReason::$variant => &self.$name),+ }
             }
 
-            fn snapshot(&self) -> Dropped { Dropped { $($name: self.$name.load(Relaxed)),+ } }
+            fn snapshot(&self) -> Dropped { Dropped { $($name: self.$name.load(Acquire)),+ } }
         }
     };
 }
@@ -128,11 +131,11 @@ impl Counters {
 
     pub(crate) fn delivered(&self, errors: u64) {
         self.published.fetch_add(1, Relaxed);
-        self.delivered.fetch_add(errors, Relaxed);
+        self.delivered.fetch_add(errors, Release);
     }
 
     pub(crate) fn dropped(&self, reason: DropReason, errors: u64) {
-        self.dropped.counter(reason).fetch_add(errors, Relaxed);
+        self.dropped.counter(reason).fetch_add(errors, Release);
     }
 
     pub(crate) fn lost(&self) -> Dropped {
@@ -144,9 +147,10 @@ impl Counters {
     }
 
     pub(crate) fn snapshot(&self, queue: &ReportQueue) -> Stats {
-        // Later stages are read first: an error that moves on meanwhile is then seen as waiting, never twice.
+        // Later stages are read first: an error that moves on meanwhile is then seen as waiting, never twice. Acquired, so
+        // that what is read here was seen before also on machines that reorder.
         let dropped = self.dropped.snapshot();
-        let (published, delivered) = (self.published.load(Relaxed), self.delivered.load(Relaxed));
+        let (published, delivered) = (self.published.load(Relaxed), self.delivered.load(Acquire));
         let suppressed = self.suppressed.load(Relaxed);
         let waiting_in_queue = queue.len() as u64;
         let adopted = self.adopted.load(Relaxed);

@@ -177,6 +177,8 @@ fn is_http_status(text: Text<'_>, context: &Context<'_>, word: &[u8], digits: Ra
         let failed = is_failure && text.at(end) == b')' && names::FAILURES.has(word);
         return failed || (is_error && is_told(1..4));
     }
+    // `got 404 from venue`, but `expected 512, got 500` compares values.
+    let is_expected = || (1..8).any(|back| is_in(context.word(back), &["expected", "want", "wanted"]));
     let next = text.slice(end + 1, text.skip_most(end + 1, 12, is_alpha));
     // `404 error`, `a 404 response`: a count would have a plural behind it.
     if is_failure && space_follows && is_in(next, &["error", "response"]) {
@@ -193,7 +195,7 @@ fn is_http_status(text: Text<'_>, context: &Context<'_>, word: &[u8], digits: Ra
     // `returned 503`; `HTTP error: 503`; `expected status 200, got 503`; `failed with 410`; `GET /x -> 404`
     names::ANSWERS.has(word)
         || (is_error && is_told(1..2))
-        || (is_in(word, &["got", "received"]) && is_told(1..4))
+        || (is_in(word, &["got", "received"]) && (is_told(1..4) || is_failure && !is_expected()))
         || (is_failure && names::FAILURES.has(word) && (context.word(0) == b"with" || is_told(1..4)))
         || is_behind_path(text, start)
 }

@@ -32,9 +32,11 @@ impl Envelope {
     /// Serialises an event, shortened if it would be longer than `max_bytes`.
     pub(crate) fn of(event: &mut IssueEvent, max_bytes: usize) -> Option<Self> {
         let mut payload = event.to_json().ok()?;
-        if payload.len() > max_bytes {
-            shorten(event);
-            payload = event.to_json().ok()?;
+        for chars in SHORTER_CHARS {
+            if payload.len() > max_bytes {
+                shorten(event, chars);
+                payload = event.to_json().ok()?;
+            }
         }
         Some(Self {
             event_id: event.event_id,
@@ -46,16 +48,20 @@ impl Envelope {
     }
 }
 
+/// How many characters of each text stay in an event that is too large. Control characters take six bytes each, and there can
+/// be a hundred texts.
+const SHORTER_CHARS: [usize; 2] = [1_000, 100];
+
 /// Leaves what identifies and locates the problem, and says that the rest was cut.
-fn shorten(event: &mut IssueEvent) {
-    const SHORT_CHARS: usize = 1_000;
+fn shorten(event: &mut IssueEvent, chars: usize) {
+    let cut = |text: &mut String| *text = crate::event::truncate_chars(text, chars);
     event.context.clear();
     event.context.insert("truncated".to_owned(), "the event was larger than 256 KiB; fields were left out".into());
     event.spans.iter_mut().for_each(|span| span.fields.clear());
     event.breadcrumbs.clear();
-    event.description = crate::event::truncate_chars(&event.description, SHORT_CHARS);
-    event.backtrace = crate::event::truncate_chars(&event.backtrace, SHORT_CHARS);
-    event.error.iter_mut().for_each(|link| link.message = crate::event::truncate_chars(&link.message, SHORT_CHARS));
+    event.tags.iter_mut().for_each(cut);
+    event.error.iter_mut().for_each(|link| cut(&mut link.message));
+    [&mut event.description, &mut event.backtrace, &mut event.component, &mut event.thread].into_iter().for_each(cut);
 }
 
 /// What became of an event.

@@ -2,11 +2,14 @@
 //! Assertions about events are the tests' own.
 
 #![allow(dead_code, reason = "each test binary uses its part")]
+#![allow(clippy::print_stderr, reason = "a test that hangs says so")]
 
 use std::{
     any::type_name,
     env,
-    process::{Command, Output},
+    process::{self, Command, Output},
+    thread,
+    time::Duration,
 };
 
 use serde_json::Value;
@@ -33,6 +36,12 @@ pub(crate) fn own_process<F: FnOnce()>(body: F) -> Option<Output> {
     // `layer::some_test::{{closure}}`, of which the harness calls the middle its name.
     let test = type_name::<F>().trim_end_matches("::{{closure}}").split_once("::").unwrap().1.to_owned();
     if env::var(MARK).is_ok_and(|scenario| scenario == test) {
+        // A deadlock is a failure, too.
+        thread::spawn(|| {
+            thread::sleep(Duration::from_secs(120));
+            eprintln!("it hangs");
+            process::abort();
+        });
         body();
         return None;
     }

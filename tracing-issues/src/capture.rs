@@ -243,9 +243,9 @@ impl Capture {
     {
         let Ok(capturing) = Capturing::enter() else { return };
         let mut scratch = capturing.scratch();
-        scratch.fields.clear();
         scratch.fields.record(&self.settings.error_types, |visitor| event.record(visitor));
         breadcrumbs::leave(event, &scratch.fields, self.settings.breadcrumbs, ctx);
+        scratch.fields.clear();
         capturing.keep(scratch);
     }
 
@@ -270,6 +270,7 @@ impl Capture {
         // Formatted before a lock is taken: a `Debug` that logs would meet the same lock again.
         scratch.fields.record(&self.settings.error_types, |visitor| attrs.record(visitor));
         self.spans.insert(id, &mut scratch.fields, || ctx.span(id));
+        scratch.fields.clear();
         capturing.keep(scratch);
     }
 

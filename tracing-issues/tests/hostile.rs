@@ -43,3 +43,57 @@ fn a_breadcrumb_leaves_nothing_in_the_next_span() {
     let event = &events[0];
     assert_eq!(event["spans"][1]["fields"], serde_json::json!({ "round": 7 }), "{event:#}");
 }
+
+/// Receives nothing.
+struct Down;
+impl Publisher for Down {
+    fn destination(&self) -> String {
+        "nowhere".to_owned()
+    }
+
+    fn submit(&mut self, envelope: Envelope) -> Result<(), Envelope> {
+        SETTLED.with(|settled| settled.borrow_mut().push(envelope));
+        Ok(())
+    }
+
+    fn settle(&mut self, _budget: Duration) -> Vec<Settlement> {
+        let settled = SETTLED.with(|settled| std::mem::take(&mut *settled.borrow_mut()));
+        settled
+            .into_iter()
+            .map(|envelope| Settlement { envelope, outcome: Outcome::Unavailable("down".to_owned()) })
+            .collect()
+    }
+}
+
+thread_local! {
+    static SETTLED: std::cell::RefCell<Vec<Envelope>> = const { std::cell::RefCell::new(Vec::new()) };
+}
+
+/// Its own process, so that its stderr can be a full disk.
+#[test]
+#[cfg(target_os = "linux")]
+fn a_stderr_that_takes_nothing_does_not_end_the_worker() {
+    const MARK: &str = "TRACING_ISSUES_TEST_FULL_STDERR";
+    if std::env::var_os(MARK).is_none() {
+        let full = OpenOptions::new().write(true).open("/dev/full").unwrap();
+        let status = Command::new(std::env::current_exe().unwrap())
+            .args(["a_stderr_that_takes_nothing_does_not_end_the_worker", "--exact", "--nocapture"])
+            .env(MARK, "1")
+            .stderr(Stdio::from(full))
+            .status()
+            .unwrap();
+        assert!(status.success());
+        return;
+    }
+    let (issues, guard) = tracing_issues::builder("newsfeed").publisher(Down).build().unwrap();
+    tracing_subscriber::registry().with(issues).init();
+    error!("first");
+    let deadline = Instant::now() + Duration::from_secs(30);
+    while guard.stats().road != tracing_issues::Road::Down && Instant::now() < deadline {
+        thread::sleep(Duration::from_millis(5));
+    }
+    thread::sleep(Duration::from_millis(50));
+    error!("second");
+    let before = guard.stats();
+    assert_eq!(before.dropped.shutdown, 0, "the worker is gone: {before:?}");
+}

@@ -97,3 +97,28 @@ fn a_stderr_that_takes_nothing_does_not_end_the_worker() {
     let before = guard.stats();
     assert_eq!(before.dropped.shutdown, 0, "the worker is gone: {before:?}");
 }
+
+#[test]
+fn threads_that_panic_together_are_all_reported() {
+    in_own_process(|| {
+        // The one that was there would print, and let them pass one by one.
+        std::panic::set_hook(Box::new(|_| ()));
+        let (guard, _) = install_with(|builder| builder);
+        const THREADS: usize = 8;
+        const ROUNDS: usize = 2_000;
+        let barrier = Arc::new(Barrier::new(THREADS));
+        let threads: Vec<_> = (0..THREADS)
+            .map(|_| {
+                let barrier = Arc::clone(&barrier);
+                thread::spawn(move || {
+                    for _ in 0..ROUNDS {
+                        barrier.wait();
+                        let _ = std::panic::catch_unwind(|| panic!("together"));
+                    }
+                })
+            })
+            .collect();
+        threads.into_iter().for_each(|thread| thread.join().unwrap());
+        assert_eq!(guard.shutdown().seen, (THREADS * ROUNDS) as u64);
+    });
+}

@@ -44,6 +44,29 @@ fn a_breadcrumb_leaves_nothing_in_the_next_span() {
     assert_eq!(event["spans"][1]["fields"], serde_json::json!({ "round": 7 }), "{event:#}");
 }
 
+/// An error whose cause panics when it is asked for.
+#[derive(Debug)]
+struct Bottomless;
+impl fmt::Display for Bottomless {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("bottomless")
+    }
+}
+impl Error for Bottomless {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        panic!("in source")
+    }
+}
+
+#[test]
+fn a_panic_in_source_stays_inside() {
+    let (events, stats) = captured_with(
+        |builder| builder,
+        || error!(error = &Bottomless as &dyn Error, "lost"),
+    );
+    assert_eq!((stats.delivered, &events[0]["error"][0]["message"]), (1, &"bottomless".into()));
+}
+
 /// Receives nothing.
 struct Down;
 impl Publisher for Down {

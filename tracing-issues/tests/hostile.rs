@@ -67,6 +67,20 @@ fn a_panic_in_source_stays_inside() {
     assert_eq!((stats.delivered, &events[0]["error"][0]["message"]), (1, &"bottomless".into()));
 }
 
+#[test]
+fn an_error_without_words_is_the_same_issue_in_a_span() {
+    let (events, _) = captured_with(
+        |builder| builder,
+        || {
+            let log = || error!(order = "gone", "");
+            log();
+            error_span!("span", a = 1).in_scope(log);
+        },
+    );
+    let fingerprints: std::collections::HashSet<_> = events.iter().map(|event| event["fingerprint"].to_string()).collect();
+    assert_eq!(fingerprints.len(), 1, "{events:#?}");
+}
+
 /// Receives nothing.
 struct Down;
 impl Publisher for Down {

@@ -159,3 +159,27 @@ fn threads_that_panic_together_are_all_reported() {
         assert_eq!(guard.shutdown().seen, (THREADS * ROUNDS) as u64);
     });
 }
+
+#[test]
+fn a_filter_that_logs_does_not_recurse() {
+    in_own_process(|| {
+        static IS_ASKED: AtomicBool = AtomicBool::new(false);
+        let (guard, published) = install_with(|builder| {
+            builder.filter(|_| {
+                IS_ASKED.store(true, Relaxed);
+                error!("in the filter");
+                true
+            })
+        });
+        error!("lost");
+        let stats = guard.shutdown();
+        assert!(IS_ASKED.load(Relaxed));
+        assert_eq!((published.events().len(), stats.dropped.reentrant), (1, 1));
+    });
+}
+
+#[test]
+fn a_filter_that_panics_loses_no_error() {
+    let (events, _) = captured_with(|builder| builder.filter(|_| panic!("in the filter")), || error!("lost"));
+    assert_eq!(events[0]["title"], "lost");
+}

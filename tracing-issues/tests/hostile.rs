@@ -44,6 +44,24 @@ fn a_breadcrumb_leaves_nothing_in_the_next_span() {
     assert_eq!(event["spans"][1]["fields"], serde_json::json!({ "round": 7 }), "{event:#}");
 }
 
+#[test]
+fn a_secret_of_several_words_does_not_leave_in_a_breadcrumb() {
+    let (events, _) = captured_with(
+        |builder| builder.breadcrumbs(5),
+        || {
+            let _root = info_span!("root").entered();
+            info!(password = "correct horse battery", note = %"two words", "login");
+            info!(password = ?"staple \"pony\" glue", "login");
+            error!("lost");
+        },
+    );
+    let text = events[0]["breadcrumbs"].to_string();
+    for secret in ["correct", "horse", "battery", "staple", "pony", "glue"] {
+        assert!(!text.contains(secret), "{secret}: {text}");
+    }
+    assert!(text.contains("two words"), "{text}");
+}
+
 /// An error whose cause panics when it is asked for.
 #[derive(Debug)]
 struct Bottomless;

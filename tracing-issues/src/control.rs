@@ -3,7 +3,7 @@
 
 use std::{
     sync::{Condvar, Mutex, MutexGuard, OnceLock, PoisonError},
-    thread::{self, Thread},
+    thread::{self, Thread, ThreadId},
     time::{Duration, Instant},
 };
 
@@ -26,6 +26,8 @@ struct State {
     deadline: Option<Instant>,
     stopping: bool,
     stopped: bool,
+    /// Who panicked and waits or has waited for a flush, and until when.
+    panicked: Option<(ThreadId, Instant)>,
 }
 
 /// A flush that the worker has to carry out.
@@ -71,6 +73,21 @@ impl Control {
         state.flushed >= number && state.is_complete
     }
 
+    /// The flush of a panic hook, before the thread unwinds.
+    pub(crate) fn flush_at_panic(&self, deadline: Instant) {
+        self.lock().panicked = Some((thread::current().id(), deadline));
+        self.flush(deadline, false);
+    }
+
+    /// Until when a last flush may take that has until `deadline`. A panic that unwinds has waited in its hook already, and
+    /// does not wait as long once more.
+    pub(crate) fn last_deadline(&self, deadline: Instant) -> Instant {
+        match self.lock().panicked {
+            Some((thread, until)) if thread::panicking() && thread == thread::current().id() => deadline.min(until),
+            _ => deadline,
+        }
+    }
+
     /// Waits at most `idle` for a request; called by the worker between two looks at the queue.
     pub(crate) fn wait(&self, idle: Duration) -> Option<FlushRequest> {
         // Woken for a request or by a nudge: the token is kept, so neither can be missed.
@@ -108,6 +125,12 @@ impl Control {
         drop(state);
         self.changed.notify_all();
     }
+}
+
+/// Now and `timeout`; an endless one is a year.
+pub(crate) fn after(timeout: Duration) -> Instant {
+    let year = Duration::from_secs(365 * 86_400);
+    Instant::now() + timeout.min(year)
 }
 
 #[cfg(test)]

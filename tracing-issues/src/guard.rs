@@ -7,7 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::{capture::Capture, stats::Stats};
+use crate::{capture::Capture, control::after, stats::Stats};
 
 /// Flushes what was captured and stops the worker when it is dropped. Keep it until the end of `main`:
 ///
@@ -52,7 +52,8 @@ impl IssueGuard {
         let Some(worker) = self.worker.take() else { return };
         // A little longer than the worker itself takes, so that it can count what it gave up.
         let grace = Duration::from_millis(500);
-        self.capture.control.flush(after(self.flush_timeout), true);
+        let deadline = self.capture.control.last_deadline(after(self.flush_timeout));
+        self.capture.control.flush(deadline, true);
         let end = Instant::now() + grace;
         while !worker.is_finished() && Instant::now() < end {
             std::thread::sleep(Duration::from_millis(1));
@@ -61,12 +62,6 @@ impl IssueGuard {
             let _ = worker.join();
         }
     }
-}
-
-/// Now and `timeout`; an endless one is a year.
-fn after(timeout: Duration) -> Instant {
-    let year = Duration::from_secs(365 * 86_400);
-    Instant::now() + timeout.min(year)
 }
 
 impl Drop for IssueGuard {

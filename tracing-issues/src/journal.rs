@@ -91,6 +91,11 @@ impl Journal {
         is_due
     }
 
+    /// Lets the next checkpoint be due at once.
+    pub(crate) fn hurry_checkpoint(&mut self) {
+        self.checkpoint_at = None;
+    }
+
     /// Writes down what a window has counted so far, under the id that its next event will have.
     pub(crate) fn checkpoint(&mut self, envelope: &Envelope) {
         if let Some(spool) = &mut self.spool {

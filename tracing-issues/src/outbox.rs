@@ -152,6 +152,11 @@ impl Outbox {
         self.journal.is_checkpoint_due(now)
     }
 
+    /// Lets the next checkpoint be due at once.
+    pub(crate) fn hurry_checkpoint(&mut self) {
+        self.journal.hurry_checkpoint();
+    }
+
     /// Writes down what a window has counted so far, as its next event would tell it now.
     pub(crate) fn checkpoint(&mut self, mut event: IssueEvent) {
         if let Some(envelope) = Envelope::of(&mut event, MAX_EVENT_BYTES) {

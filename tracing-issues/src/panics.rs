@@ -8,7 +8,7 @@ use std::{
     panic::{self, PanicHookInfo},
     sync::{Arc, Once, PoisonError, RwLock, Weak, mpsc},
     thread,
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use tracing::{Dispatch, Subscriber as _, span::Id};
@@ -20,6 +20,7 @@ use tracing_subscriber::{
 use crate::{
     breadcrumbs::Crumb,
     capture::{Capture, mark_worker_thread},
+    control::after,
     fields::Fields,
     report::Report,
     trace::TraceIds,
@@ -73,7 +74,7 @@ fn report(info: &PanicHookInfo<'_>) {
         capture.panic(record, |report| add_scope(&capture, report, subscriber), take_backtrace)
     });
     if was_taken && ends_the_process(message) {
-        capture.control.flush(Instant::now() + flush_timeout, false);
+        capture.control.flush_at_panic(after(flush_timeout));
     }
 }
 

@@ -173,7 +173,7 @@ impl Worker {
             let lost = self.windows.add_place(place, &report, counter, now);
             self.counters.dropped(DropReason::TooManyIssues, lost);
         }
-        let own = report.facts().fingerprint(project, service);
+        let own = report.facts().fingerprint(project, service, &self.editor.redactor);
         let (fingerprint, subject) = if self.windows.is_open(&own) || self.novelty.admit(&report.place(), &own, now) {
             (own, Subject::Error)
         } else {
@@ -214,6 +214,8 @@ impl Worker {
             // Nobody will take what comes later; it is dropped at the door, and counted there.
             self.queue.close();
         }
+        // Whoever waits for a flush may end the process after it, whatever came of it.
+        self.outbox.hurry_checkpoint();
         loop {
             // A turn at a time: callers that go on logging must not keep us from the deadline.
             self.absorb();
@@ -231,7 +233,7 @@ impl Worker {
             }
             // The pause after a failure does not count now: this may be the last chance.
             self.outbox.end_pause();
-            self.outbox.save(Instant::now());
+            self.checkpoint(Instant::now());
             self.outbox.submit(Instant::now());
             let left = request.deadline.saturating_duration_since(Instant::now());
             self.outbox.settle(left.min(IDLE.1), &self.counters);
@@ -239,6 +241,8 @@ impl Worker {
                 return true;
             }
             if left.is_zero() {
+                self.outbox.hurry_checkpoint();
+                self.checkpoint(Instant::now());
                 return false;
             }
             if self.outbox.is_paused(Instant::now()) {

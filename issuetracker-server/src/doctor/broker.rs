@@ -7,6 +7,7 @@ use rdkafka::{
     Offset, TopicPartitionList,
     consumer::{BaseConsumer, Consumer},
     error::KafkaError,
+    metadata::MetadataPartition,
 };
 
 use super::{Failure, Found, counted, wait_until};
@@ -40,7 +41,7 @@ impl<'a> Broker<'a> {
         let brokers = i64::try_from(metadata.brokers().len()).unwrap_or(i64::MAX);
         let topic = metadata.topics().first().filter(|topic| topic.error().is_none());
         let partitions: Vec<i32> =
-            topic.into_iter().flat_map(|topic| topic.partitions()).map(|partition| partition.id()).collect();
+            topic.map(|topic| topic.partitions().iter().map(MetadataPartition::id).collect()).unwrap_or_default();
         if partitions.is_empty() {
             return Err(Failure::new(
                 format!("a broker answers, and has no topic {}", config.topic),

@@ -193,8 +193,8 @@ fn in_a_panic() {
             panic!("login failed with password={PASSWORD} and {KEY}");
         });
         assert!(panicking.join().is_err());
-        let failed: Result<(), Login> = Err(login());
-        assert!(std::thread::spawn(move || failed.unwrap()).join().is_err());
+        let fail = || Err::<(), _>(login());
+        assert!(std::thread::spawn(move || fail().unwrap()).join().is_err());
         guard.shutdown();
         let events = published.events();
         assert_eq!(events.len(), 2, "{events:#?}");

@@ -8,6 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tracing::error;
 use tracing_issues::IssueGuard;
@@ -36,7 +37,10 @@ use Ending::{Abort, Exit, ExitAfterFlush, Kill, Panic, Return, Sigterm, Unhandle
 pub(crate) const ALL: [Ending; 8] = [Return, Sigterm, Panic, ExitAfterFlush, Exit, Abort, UnhandledSigterm, Kill];
 
 /// Errors of five bugs, logged at once.
-const BURST: u64 = 100;
+pub(crate) const BURST: u64 = 100;
+
+/// Longer than the worker sleeps, and as long as it takes it to write counts to the disk.
+const MOMENT: Duration = Duration::from_millis(500);
 
 impl Ending {
     pub(crate) fn name(self) -> &'static str {
@@ -107,29 +111,58 @@ fn tell(guard: &IssueGuard) {
     println!("{TELLS}{}", serde_json::to_string(&guard.stats()).unwrap());
 }
 
+/// What a process does before it ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum Role {
+    /// It logs, and ends at once.
+    Hasty,
+    /// It logs, and ends when the disk knows of it.
+    Patient,
+    /// It logs nothing: it is there for what another one has left.
+    Heir,
+}
+
 /// A service, from its start to its end.
 pub(crate) fn play(part: &Value) -> ExitCode {
-    let text = |name: &str| part[name].as_str().unwrap();
+    let text = |value: &Value| value.as_str().map(str::to_owned);
     let timeout = Duration::from_millis(part["timeout_ms"].as_u64().unwrap());
-    let ending = *ALL.iter().find(|ending| ending.name() == text("ending")).unwrap();
-    let builder = tracing_issues::builder("newsfeed").flush_timeout(timeout);
-    let builder = match (text("url"), text("brokers")) {
-        ("", brokers) => builder.kafka_brokers(brokers).topic(text("topic")),
-        (url, _) => builder.url(url),
+    let ending = *ALL.iter().find(|ending| ending.name() == part["ending"]).unwrap();
+    let role: Role = serde_json::from_value(part["role"].clone()).unwrap();
+    let is_up = part["is_up"] == true;
+    // With a receiver that answers nobody waits so long.
+    let flush_timeout = if is_up { Duration::MAX } else { timeout };
+    let mut builder = tracing_issues::builder("newsfeed").flush_timeout(flush_timeout);
+    builder = match text(&part["road"]["url"]) {
+        Some(url) => builder.url(url),
+        None => {
+            let brokers = text(&part["road"]["brokers"]).unwrap();
+            builder.kafka_brokers(brokers).topic(text(&part["road"]["topic"]).unwrap())
+        }
     };
+    if let Some(spool) = text(&part["spool"]) {
+        builder = builder.spool(spool);
+    }
     let (issues, guard) = builder.build().unwrap();
     tracing_subscriber::registry().with(issues).init();
-    burst();
-    let start = Instant::now();
-    // Up: the first errors are out, their repeats wait for the summary. Down: long enough to notice.
-    while part["is_up"] == true && guard.stats().published < 5 {
-        assert!(start.elapsed() < timeout, "nothing was sent: {:?}", guard.stats());
-        thread::sleep(Duration::from_millis(2));
+    match role {
+        Role::Heir => thread::sleep(MOMENT),
+        Role::Hasty | Role::Patient => {
+            burst();
+            let start = Instant::now();
+            // Up: the first errors are out, their repeats wait for the summary. Down: long enough to notice.
+            while is_up && guard.stats().published < 5 {
+                assert!(start.elapsed() < timeout, "nothing was sent: {:?}", guard.stats());
+                thread::sleep(Duration::from_millis(2));
+            }
+            if !is_up {
+                thread::sleep(MOMENT);
+            }
+            burst();
+        }
     }
-    if part["is_up"] == false {
-        thread::sleep(Duration::from_millis(500));
+    if role == Role::Patient {
+        thread::sleep(4 * MOMENT);
     }
-    burst();
     if ending == Sigterm {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(async {
@@ -146,7 +179,8 @@ pub(crate) fn play(part: &Value) -> ExitCode {
         Return | Sigterm => ExitCode::SUCCESS,
         Panic => panic!("nobody expected this"),
         ExitAfterFlush => {
-            assert_eq!(guard.flush(timeout), part["is_up"] == true);
+            let is_complete = guard.flush(timeout);
+            assert_eq!(is_complete, is_up);
             process::exit(7)
         }
         Exit => process::exit(7),

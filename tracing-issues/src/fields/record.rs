@@ -116,7 +116,8 @@ impl Visit for Recorder<'_> {
             let link = self.link(error);
             self.fields.links.push(link);
             count += 1;
-            next = error.source();
+            // Foreign code as well.
+            next = catch_unwind(AssertUnwindSafe(|| error.source())).unwrap_or_default();
         }
         self.set(field, Stored::Error { first, count });
     }

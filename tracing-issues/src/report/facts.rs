@@ -48,8 +48,12 @@ impl Report {
     #[inline]
     pub(crate) fn facts(&self) -> Facts<'_> {
         match self.origin {
-            // Nothing but a message: what most errors are.
-            Origin::Event(metadata) if self.roles.are_few() && self.fields.len() == self.own => {
+            // Nothing but a message that says something: what most errors are.
+            Origin::Event(metadata)
+                if self.roles.are_few()
+                    && self.fields.len() == self.own
+                    && !self.message().trim_ascii_start().is_empty() =>
+            {
                 Facts { message: self.message(), ..Facts::at(FactsOrigin::Callsite(metadata)) }
             }
             _ => self.facts_of_roles(),

@@ -9,7 +9,7 @@ use tracing_subscriber::{
     registry::{LookupSpan, SpanRef},
 };
 
-use crate::{event::truncate_chars, fields::Fields, spans::unless_poisoned};
+use crate::{fields::Fields, spans::unless_poisoned};
 
 /// The longest text of one breadcrumb, in characters.
 pub(crate) const MAX_CHARS: usize = 512;
@@ -21,14 +21,34 @@ const MAX_KEPT_CHARS: usize = 2 * MAX_CHARS;
 pub(crate) struct Crumb {
     pub(crate) at: SystemTime,
     pub(crate) metadata: &'static Metadata<'static>,
-    /// The message, and the fields as `name=value`.
-    pub(crate) text: String,
+    /// The texts of the fields, one behind the other.
+    text: String,
+    /// Their names, and where each ends.
+    fields: Vec<(&'static str, usize)>,
 }
 
 impl Crumb {
     /// The bytes that it occupies, about.
     pub(crate) fn weight(&self) -> usize {
-        size_of::<Self>() + self.text.capacity()
+        size_of::<Self>() + self.text.capacity() + size_of::<(&str, usize)>() * self.fields.capacity()
+    }
+
+    /// The message, and the fields as `name=value`, each as `redact` leaves it. Only here, because the name of a field tells
+    /// that all of it is a secret, and in one line it would not show where it ends.
+    pub(crate) fn message(&self, redact: impl Fn(&str, &str) -> String) -> String {
+        let (mut message, mut start) = (String::new(), 0);
+        for (name, end) in &self.fields {
+            if !message.is_empty() {
+                message.push(' ');
+            }
+            if *name != "message" {
+                message.push_str(name);
+                message.push('=');
+            }
+            message.push_str(&redact(name, self.text.get(start..*end).unwrap_or_default()));
+            start = *end;
+        }
+        message
     }
 }
 
@@ -41,7 +61,7 @@ where
     S: tracing::Subscriber + for<'a> LookupSpan<'a>,
 {
     let Some(root) = ctx.event_scope(event).and_then(Iterator::last) else { return };
-    let crumb = Crumb { at: SystemTime::now(), metadata: event.metadata(), text: text_of(fields) };
+    let crumb = crumb_of(event.metadata(), fields);
     unless_poisoned(|| {
         let mut extensions = root.extensions_mut();
         match extensions.get_mut::<Trail>() {
@@ -65,15 +85,24 @@ pub(crate) fn collect<'a, R: LookupSpan<'a> + 'a>(root: &SpanRef<'a, R>, crumbs:
     });
 }
 
-fn text_of(fields: &Fields) -> String {
-    let mut text = String::new();
-    for (name, value) in fields.iter().filter(|(name, _)| !name.starts_with("log.")) {
-        let separator = if text.is_empty() { "" } else { " " };
+fn crumb_of(metadata: &'static Metadata<'static>, recorded: &Fields) -> Crumb {
+    let (mut text, mut fields, mut room) = (String::new(), Vec::new(), MAX_KEPT_CHARS);
+    for (name, value) in recorded.iter().filter(|(name, _)| !name.starts_with("log.")) {
+        if room == 0 {
+            break;
+        }
+        let start = text.len();
         // Writing into a string cannot fail.
-        let _ = match name {
-            "message" => write!(text, "{separator}{value}"),
-            name => write!(text, "{separator}{name}={value}"),
-        };
+        let _ = write!(text, "{value}");
+        let value = text.get(start..).unwrap_or_default();
+        match value.char_indices().nth(room) {
+            Some((end, _)) => {
+                text.truncate(start + end);
+                room = 0;
+            }
+            None => room -= value.chars().count(),
+        }
+        fields.push((name, text.len()));
     }
-    truncate_chars(&text, MAX_KEPT_CHARS)
+    Crumb { at: SystemTime::now(), metadata, text, fields }
 }

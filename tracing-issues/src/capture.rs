@@ -10,6 +10,7 @@ use std::{
     backtrace::Backtrace,
     cell::Cell,
     fmt,
+    panic::{AssertUnwindSafe, catch_unwind},
     sync::{Arc, OnceLock},
     thread,
     time::SystemTime,
@@ -31,7 +32,7 @@ use crate::{
     error_types::ErrorTypes,
     fields::Fields,
     normalize::Normalizer,
-    queue::ReportQueue,
+    queue::{Pressure, ReportQueue},
     repeats::{Counted, Repeats},
     report::{KeyHashing, Origin, Report},
     spans::{LiveSpans, unless_poisoned},
@@ -97,8 +98,8 @@ impl Capture {
         S: Subscriber + for<'a> LookupSpan<'a>,
     {
         let metadata = event.metadata();
-        let Settings { level, filter, breadcrumbs, .. } = &self.settings;
-        if metadata.level() <= level && !is_ours(metadata.target()) && filter.as_ref().is_none_or(|is| is(metadata)) {
+        let Settings { level, breadcrumbs, .. } = &self.settings;
+        if metadata.level() <= level && !is_ours(metadata.target()) && self.is_wanted(metadata) {
             self.error(
                 Origin::Event(metadata),
                 |fields| fields.record(&self.settings.error_types, |visitor| event.record(visitor)),
@@ -109,6 +110,14 @@ impl Capture {
         if *breadcrumbs > 0 && *metadata.level() <= Level::INFO {
             self.breadcrumb(event, ctx);
         }
+    }
+
+    /// Asks the service's own filter. Like a capture, because it is foreign code: one that logs would be asked for ever, and
+    /// one that panics must not lose the error.
+    fn is_wanted(&self, metadata: &Metadata<'_>) -> bool {
+        let Some(filter) = &self.settings.filter else { return true };
+        let Ok(_capturing) = Capturing::enter() else { return true };
+        catch_unwind(AssertUnwindSafe(|| filter(metadata))).unwrap_or(true)
     }
 
     /// Takes an error whose own fields `record` records, and whose spans `add_scope` adds if they are needed.
@@ -160,10 +169,13 @@ impl Capture {
         match self.repeats.count(as_is) {
             Counted::Yes => return Known::Counted,
             Counted::Wanted => return Known::Wanted(as_is),
-            Counted::No if !self.queue.is_busy() => return Known::New,
             Counted::No => (),
         }
-        let is_crowded = self.queue.is_crowded();
+        let is_crowded = match self.queue.pressure() {
+            Pressure::Calm => return Known::New,
+            Pressure::Busy => false,
+            Pressure::Crowded => true,
+        };
         let KeyAtPlace { as_is: latest, place } = *latest_at_place;
         if is_crowded && as_is == latest && self.repeats.count_place(place) != Counted::No {
             return Known::Counted;
@@ -243,9 +255,9 @@ impl Capture {
     {
         let Ok(capturing) = Capturing::enter() else { return };
         let mut scratch = capturing.scratch();
-        scratch.fields.clear();
         scratch.fields.record(&self.settings.error_types, |visitor| event.record(visitor));
         breadcrumbs::leave(event, &scratch.fields, self.settings.breadcrumbs, ctx);
+        scratch.fields.clear();
         capturing.keep(scratch);
     }
 
@@ -270,6 +282,7 @@ impl Capture {
         // Formatted before a lock is taken: a `Debug` that logs would meet the same lock again.
         scratch.fields.record(&self.settings.error_types, |visitor| attrs.record(visitor));
         self.spans.insert(id, &mut scratch.fields, || ctx.span(id));
+        scratch.fields.clear();
         capturing.keep(scratch);
     }
 

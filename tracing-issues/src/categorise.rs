@@ -232,10 +232,15 @@ fn span_record<'a>(
 }
 
 fn breadcrumb(crumb: &Crumb, redactor: &Redactor) -> Breadcrumb {
+    let redact = |name: &str, text: &str| {
+        let mut value = Value::from(text);
+        redactor.value(name, &mut value);
+        value.as_str().unwrap_or_default().to_owned()
+    };
     Breadcrumb {
         at: timestamp(crumb.at),
         level: crumb.metadata.level().as_str().to_ascii_lowercase(),
-        message: truncate_chars(&redactor.text(&crumb.text), breadcrumbs::MAX_CHARS),
+        message: truncate_chars(&redactor.text(&crumb.message(redact)), breadcrumbs::MAX_CHARS),
     }
 }
 

@@ -3,6 +3,7 @@
 
 use std::{
     collections::{HashSet, VecDeque},
+    io::{self, Write as _},
     time::{Duration, Instant},
 };
 
@@ -308,12 +309,10 @@ pub(crate) fn say(text: &str) {
     say_line(&format!("tracing-issues: {text}"));
 }
 
-#[expect(
-    clippy::print_stderr,
-    reason = "container logs are where operators look when the road to the server is broken"
-)]
+/// Container logs are where operators look when the road to the server is broken. One write, so that lines stay whole; and
+/// not `eprintln!`, which panics if nobody reads any more or the disk is full.
 fn say_line(line: &str) {
-    eprintln!("{line}");
+    let _ = io::stderr().write_all(format!("{line}\n").as_bytes());
 }
 
 #[cfg(test)]

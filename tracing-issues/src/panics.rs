@@ -6,7 +6,7 @@ use std::{
     backtrace::Backtrace,
     env,
     panic::{self, PanicHookInfo},
-    sync::{Arc, Mutex, Once, PoisonError, Weak, mpsc},
+    sync::{Arc, Once, PoisonError, RwLock, Weak, mpsc},
     thread,
     time::Duration,
 };
@@ -27,11 +27,11 @@ use crate::{
 };
 
 /// Who reports panics; nobody once its guard is gone.
-static REPORTER: Mutex<Option<Reporter>> = Mutex::new(None);
+static REPORTER: RwLock<Option<Reporter>> = RwLock::new(None);
 static INSTALLED: Once = Once::new();
 
 /// How long the details of a panic's scope are waited for. Only a lock that the thread holds itself takes that long.
-const PATIENCE: Duration = Duration::from_millis(250);
+const PATIENCE: Duration = Duration::from_secs(1);
 
 #[derive(Clone)]
 struct Reporter {
@@ -41,7 +41,7 @@ struct Reporter {
 
 /// Reports panics to `capture` from now on. A panic that ends the process waits at most `flush_timeout` until it is sent.
 pub(crate) fn report_to(capture: &Arc<Capture>, flush_timeout: Duration) {
-    *REPORTER.lock().unwrap_or_else(PoisonError::into_inner) =
+    *REPORTER.write().unwrap_or_else(PoisonError::into_inner) =
         Some(Reporter { capture: Arc::downgrade(capture), flush_timeout });
     INSTALLED.call_once(|| {
         let previous = panic::take_hook();
@@ -54,8 +54,9 @@ pub(crate) fn report_to(capture: &Arc<Capture>, flush_timeout: Duration) {
 }
 
 fn report(info: &PanicHookInfo<'_>) {
-    // `try_lock`: a thread that panics while it is held is one that builds a layer.
-    let reporter = REPORTER.try_lock().ok().and_then(|reporter| reporter.clone());
+    // Read, so that threads which panic together do not turn each other away; and `try_read`: a thread that panics while it
+    // is written is one that builds a layer.
+    let reporter = REPORTER.try_read().ok().and_then(|reporter| reporter.clone());
     let Some((capture, flush_timeout)) =
         reporter.and_then(|reporter| Some((reporter.capture.upgrade()?, reporter.flush_timeout)))
     else {

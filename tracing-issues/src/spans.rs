@@ -87,8 +87,8 @@ impl LiveSpans {
         later: &mut Box<Fields>,
         span: impl FnOnce() -> Option<SpanRef<'a, R>>,
     ) {
-        if let Some(slot) = self.slot_of(id.into_u64()) {
-            if let Some(fields) = &mut *slot.lock() {
+        if let Some(mut kept) = self.lock_of(id) {
+            if let Some(fields) = &mut *kept {
                 fields.merge(later);
             }
             return;
@@ -108,8 +108,8 @@ impl LiveSpans {
 
     /// Shows the fields of a live span to `read`, if it has any. No foreign code may run inside.
     pub(crate) fn read<'a, R: LookupSpan<'a> + 'a>(&self, span: &SpanRef<'a, R>, read: impl FnOnce(&Fields)) {
-        if let Some(slot) = self.slot_of(span.id().into_u64()) {
-            if let Some(fields) = &*slot.lock() {
+        if let Some(kept) = self.lock_of(&span.id()) {
+            if let Some(fields) = &*kept {
                 read(fields);
             }
             return;
@@ -123,8 +123,8 @@ impl LiveSpans {
 
     /// The same without touching the span: fields for which no slot was free are not shown.
     pub(crate) fn read_slot(&self, id: &Id, read: impl FnOnce(&Fields)) {
-        if let Some(slot) = self.slot_of(id.into_u64())
-            && let Some(fields) = &*slot.lock()
+        if let Some(kept) = self.lock_of(id)
+            && let Some(fields) = &*kept
         {
             read(fields);
         }
@@ -138,6 +138,16 @@ impl LiveSpans {
             }
             slot.id.store(FREE, Release);
         }
+    }
+
+    /// The slot of a span, locked.
+    #[inline]
+    fn lock_of(&self, id: &Id) -> Option<MutexGuard<'_, Option<Box<Fields>>>> {
+        let number = id.into_u64();
+        let slot = self.slot_of(number)?;
+        let fields = slot.lock();
+        // Looked at again: the span may have been closed meanwhile, and the fields may be those of another one.
+        (slot.id.load(Acquire) == number).then_some(fields)
     }
 
     #[inline]
@@ -178,5 +188,43 @@ impl Slot {
 impl std::fmt::Debug for LiveSpans {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("LiveSpans").finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::thread;
+
+    use tracing_subscriber::Registry;
+
+    use super::*;
+
+    fn insert(spans: &LiveSpans, id: &Id, name: &'static str) {
+        let mut fields = Box::<Fields>::default();
+        fields.record_number(name, 1);
+        spans.insert(id, &mut fields, || None::<SpanRef<'_, Registry>>);
+    }
+
+    #[test]
+    fn a_span_that_is_closed_while_it_is_read_shows_no_fields_of_the_next_one() {
+        let (spans, is_over) = (LiveSpans::new(), AtomicBool::new(false));
+        // Two ids with one slot.
+        let (id, next) = (Id::from_u64(1), Id::from_u64(1 + SLOTS as u64));
+        thread::scope(|scope| {
+            scope.spawn(|| {
+                for _ in 0..1_000_000 {
+                    insert(&spans, &id, "own");
+                    spans.remove(&id);
+                    insert(&spans, &next, "foreign");
+                    spans.remove(&next);
+                }
+                is_over.store(true, Relaxed);
+            });
+            let mut seen = 0;
+            while !is_over.load(Relaxed) {
+                spans.read_slot(&id, |fields| seen += fields.names().filter(|(_, name, _)| *name != "own").count());
+            }
+            assert_eq!(seen, 0);
+        });
     }
 }

@@ -100,7 +100,7 @@ const SOURCE_RULES: [SourceRule; 8] = [
         why: "the layer filters nothing for others: overriding these silences neighbouring layers",
         within: &["tracing-issues/src/"],
         except: &[],
-        forbidden: &["fn enabled(", "fn register_callsite(", "fn max_level_hint(", "set_default("],
+        forbidden: &["fn enabled(", "Interest::never(", "Interest::sometimes(", "fn max_level_hint(", "set_default("],
         control: "fn max_level_hint(&self) -> Option<LevelFilter> {",
     },
 ];

@@ -2,22 +2,24 @@
 //! so that recording allocates nothing once they have grown. Foreign formatting runs here, within bounds.
 //! It gives no field a meaning: that is [`report`](crate::report)'s.
 
+mod record;
+mod value;
+
 use std::{
-    borrow::Cow,
-    error::Error,
     fmt::{self, Write as _},
     io,
     ops::Range,
     panic::{AssertUnwindSafe, catch_unwind},
 };
 
-use tracing::field::{Field, Visit};
+use tracing::field::Visit;
 
-use crate::{
-    error_text::{TypeName, type_name_of},
-    error_types::ErrorTypes,
-    event::Severity,
+use self::record::{Bounded, Recorder};
+pub(crate) use self::{
+    record::names_an_error,
+    value::{Chain, ErrorName, Value},
 };
+use crate::{error_types::ErrorTypes, event::Severity};
 
 /// The most bytes kept of one value; the rest is never even formatted.
 const MAX_VALUE_BYTES: usize = 8 * 1024;
@@ -120,106 +122,6 @@ impl Entry {
             value @ (Stored::I64(_) | Stored::U64(_) | Stored::F64(_) | Stored::Bool(_)) => value,
         };
         Self { value, ..self }
-    }
-}
-
-/// The type of an error, as far as it can be known. It is written out on the worker only.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(crate) enum ErrorName<'a> {
-    /// Its name; empty if it is not known.
-    Name(&'a str),
-    /// An I/O error says more by its kind.
-    Io(io::ErrorKind),
-}
-
-impl<'a> ErrorName<'a> {
-    pub(crate) const UNKNOWN: Self = Self::Name("");
-
-    pub(crate) fn is_known(self) -> bool {
-        self != Self::UNKNOWN
-    }
-
-    pub(crate) fn to_text(self) -> Cow<'a, str> {
-        match self {
-            Self::Name(name) => name.into(),
-            Self::Io(kind) => format!("io::Error({kind:?})").into(),
-        }
-    }
-}
-
-/// A recorded value.
-#[derive(Debug, Clone, Copy)]
-pub(crate) enum Value<'a> {
-    /// A string.
-    Text(&'a str),
-    /// What `Debug` or `Display` wrote.
-    Formatted(&'a str),
-    I64(i64),
-    U64(u64),
-    F64(f64),
-    Bool(bool),
-    /// An error with its chain of sources.
-    Error(Chain<'a>),
-}
-
-/// An error and its sources, outermost first; never empty.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Chain<'a> {
-    fields: &'a Fields,
-    links: &'a [Link],
-}
-
-/// One error of a chain.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct ChainLink<'a> {
-    pub(crate) kind: ErrorName<'a>,
-    /// What `Display` says.
-    pub(crate) message: &'a str,
-    /// What the service says about errors of this type.
-    pub(crate) severity: Option<Severity>,
-}
-
-impl<'a> Chain<'a> {
-    pub(crate) fn links(self) -> impl DoubleEndedIterator<Item = ChainLink<'a>> + ExactSizeIterator {
-        self.links.iter().map(move |link| ChainLink {
-            kind: match link.kind {
-                StoredKind::Name(name) => ErrorName::Name(self.fields.piece(name)),
-                StoredKind::Known(name) => ErrorName::Name(name),
-                StoredKind::Io(kind) => ErrorName::Io(kind),
-            },
-            message: self.fields.piece(link.message),
-            severity: link.severity,
-        })
-    }
-
-    /// What the outermost error says.
-    pub(crate) fn message(self) -> &'a str {
-        self.links.first().map_or("", |link| self.fields.piece(link.message))
-    }
-}
-
-impl<'a> Value<'a> {
-    /// The text of a value that is one.
-    #[inline]
-    pub(crate) fn as_text(self) -> Option<&'a str> {
-        match self {
-            Self::Text(text) | Self::Formatted(text) => Some(text),
-            Self::Error(chain) => Some(chain.message()),
-            Self::I64(_) | Self::U64(_) | Self::F64(_) | Self::Bool(_) => None,
-        }
-    }
-}
-
-impl fmt::Display for Value<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Text(text) | Self::Formatted(text) => f.write_str(text),
-            Self::I64(number) => number.fmt(f),
-            Self::U64(number) => number.fmt(f),
-            Self::F64(number) => number.fmt(f),
-            Self::Bool(is) => is.fmt(f),
-            Self::Error(chain) => f.write_str(chain.message()),
-        }
     }
 }
 
@@ -420,139 +322,6 @@ impl Fields {
             self.text.push('…');
         }
         Piece { start: start as u32, end: self.text.len() as u32 }
-    }
-}
-
-/// Writes up to `limit`, and refuses what comes then.
-struct Bounded<'a> {
-    text: &'a mut String,
-    limit: usize,
-    is_cut: bool,
-}
-
-impl fmt::Write for Bounded<'_> {
-    fn write_str(&mut self, piece: &str) -> fmt::Result {
-        let room = self.limit.saturating_sub(self.text.len());
-        if piece.len() <= room && !self.is_cut {
-            self.text.push_str(piece);
-            return Ok(());
-        }
-        if !self.is_cut {
-            self.text.push_str(&piece[..piece.floor_char_boundary(room)]);
-            self.is_cut = true;
-        }
-        Err(fmt::Error)
-    }
-}
-
-/// Fields that are taken as the error when they come as text; as `&dyn Error`, a field of any name is.
-#[inline]
-pub(crate) fn names_an_error(name: &str) -> bool {
-    matches!(name, "error" | "err" | "e")
-}
-
-#[inline]
-fn max_bytes_of(name: &str) -> usize {
-    if names_an_error(name) { MAX_ERROR_TEXT_BYTES } else { MAX_VALUE_BYTES }
-}
-
-struct Recorder<'a> {
-    fields: &'a mut Fields,
-    error_types: &'a ErrorTypes,
-}
-
-impl Recorder<'_> {
-    #[cold]
-    fn record_long_str(&mut self, field: &Field, value: &str) {
-        let piece = self.fields.format(max_bytes_of(field.name()), format_args!("{value}"));
-        self.set(field, Stored::Text(piece));
-    }
-
-    /// Two fields of one name are both kept here: whoever reads them takes the last one.
-    #[inline]
-    fn set(&mut self, field: &Field, value: Stored) {
-        let name = field.name();
-        if self.fields.entries.len() < MAX_FIELDS {
-            // `r#type` is the field `type`.
-            let name = if name.starts_with('r') { name.strip_prefix("r#").unwrap_or(name) } else { name };
-            self.fields.entries.push(Entry { name, value });
-        }
-    }
-
-    fn link(&mut self, error: &(dyn Error + 'static)) -> Link {
-        let class = self.error_types.of(error);
-        let kind = match (class, error.downcast_ref::<io::Error>()) {
-            (Some(class), _) => StoredKind::Known(class.name()),
-            (None, Some(error)) => StoredKind::Io(error.kind()),
-            (None, None) => StoredKind::Name(self.type_name(error)),
-        };
-        let message = self.fields.format(MAX_VALUE_BYTES, format_args!("{error}"));
-        Link { kind, message, severity: class.and_then(|class| class.severity) }
-    }
-
-    /// The type of an error behind `dyn Error` is the first word of its `Debug`.
-    fn type_name(&mut self, error: &(dyn Error + 'static)) -> Piece {
-        let mut name = TypeName::default();
-        let outcome = catch_unwind(AssertUnwindSafe(|| type_name_of(error, &mut name)));
-        if outcome.is_ok() { self.fields.push(name.as_str()) } else { Piece::default() }
-    }
-}
-
-impl Visit for Recorder<'_> {
-    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
-        let piece = self.fields.format(max_bytes_of(field.name()), format_args!("{value:?}"));
-        self.set(field, Stored::Formatted(piece));
-    }
-
-    #[inline]
-    fn record_str(&mut self, field: &Field, value: &str) {
-        if value.len() <= MAX_VALUE_BYTES && self.fields.text.len() + value.len() <= MAX_TEXT_BYTES {
-            let piece = self.fields.push(value);
-            self.set(field, Stored::Text(piece));
-        } else {
-            self.record_long_str(field, value);
-        }
-    }
-
-    fn record_error(&mut self, field: &Field, value: &(dyn Error + 'static)) {
-        let first = self.fields.links.len() as u32;
-        let mut next = Some(value);
-        let mut count = 0;
-        while let Some(error) = next.filter(|_| count < MAX_CHAIN as u32) {
-            let link = self.link(error);
-            self.fields.links.push(link);
-            count += 1;
-            next = error.source();
-        }
-        self.set(field, Stored::Error { first, count });
-    }
-
-    #[inline]
-    fn record_i64(&mut self, field: &Field, value: i64) {
-        self.set(field, Stored::I64(value));
-    }
-
-    #[inline]
-    fn record_u64(&mut self, field: &Field, value: u64) {
-        self.set(field, Stored::U64(value));
-    }
-
-    fn record_f64(&mut self, field: &Field, value: f64) {
-        self.set(field, Stored::F64(value));
-    }
-
-    fn record_bool(&mut self, field: &Field, value: bool) {
-        self.set(field, Stored::Bool(value));
-    }
-
-    fn record_i128(&mut self, field: &Field, value: i128) {
-        let piece = self.fields.format(MAX_VALUE_BYTES, format_args!("{value}"));
-        self.set(field, Stored::Formatted(piece));
-    }
-
-    fn record_u128(&mut self, field: &Field, value: u128) {
-        let piece = self.fields.format(MAX_VALUE_BYTES, format_args!("{value}"));
-        self.set(field, Stored::Formatted(piece));
     }
 }
 

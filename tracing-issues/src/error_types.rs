@@ -10,7 +10,9 @@ use crate::event::Severity;
 #[derive(Default)]
 pub(crate) struct ErrorTypes(Vec<ErrorType>);
 
-/// One error type of a service: what it is called, and how bad it is.
+/// One error type of a service: what it is called, and how bad it is. It is recognised wherever it stands in the chain of an
+/// error that is recorded as `&dyn Error`; in a text nobody can see it. Without one, the name is the first word that the
+/// error's `Debug` writes.
 ///
 /// ```
 /// use tracing_issues::{ErrorType, event::Severity};
@@ -37,12 +39,12 @@ impl ErrorType {
         Self { is: |error| error.is::<E>(), name: path.rsplit("::").next().unwrap_or(path), severity: None }
     }
 
-    /// Calls it differently: the kind that the issue shows, and that tells it apart.
+    /// Calls it differently: the kind that the issue shows. It is part of the fingerprint, so another name is another issue.
     pub fn named(self, name: &'static str) -> Self {
         Self { name, ..self }
     }
 
-    /// How bad it is, unless the event itself says so.
+    /// How bad it is, unless the event itself says so in its field `severity`. Of several in a chain the outermost counts.
     pub fn severity(self, severity: Severity) -> Self {
         Self { severity: Some(severity), ..self }
     }

@@ -20,7 +20,10 @@ pub const MAX_TITLE_CHARS: usize = 300;
 /// One occurrence, creation or comment on its way from a producer to the server.
 ///
 /// Repeating an event changes nothing the second time: `event_id` makes every effect repeatable. Optional fields that
-/// are empty are left out of the JSON. `docs/wire-format.md` has the table of all fields.
+/// are empty are left out of the JSON. [wire-format.md](https://github.com/alphafusion/tracing-issues/blob/main/docs/wire-format.md)
+/// has the table of all fields, and what the server makes of them.
+///
+/// A service sees it in [`Builder::before_send`](crate::Builder::before_send), where secrets are gone already.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct IssueEvent {
     /// [`WIRE_VERSION`] for our producers; absent in events of others.
@@ -92,28 +95,29 @@ pub struct IssueEvent {
     /// The thread's name.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub thread: String,
-    /// The error chain, outermost first.
+    /// The error chain, outermost first; at most 32 links.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub error: Vec<ErrorLink>,
-    /// The enclosing spans, root first.
+    /// The enclosing spans, root first; at most 32, the nearest.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub spans: Vec<SpanRecord>,
-    /// The last events before the error in the same span tree.
+    /// The last events before the error in the same span tree, oldest first; empty unless
+    /// [`Builder::breadcrumbs`](crate::Builder::breadcrumbs) asks for them.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub breadcrumbs: Vec<Breadcrumb>,
     /// Where in the source it was reported.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub location: Option<Location>,
-    /// A captured backtrace, as text.
+    /// A backtrace as text: of a panic, or one that an error's text brought along. At most 32,000 characters.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub backtrace: String,
-    /// W3C trace id, hex.
+    /// W3C trace id, 32 hexadecimal digits; with the feature `opentelemetry`.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub trace_id: String,
-    /// W3C span id, hex.
+    /// W3C span id of the nearest span, 16 hexadecimal digits.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub span_id: String,
-    /// Reports lost in the producer since its previous event, by reason.
+    /// Errors lost in the producer since its previous event, by reason: the fields of [`Dropped`](crate::Dropped).
     #[serde(skip_serializing_if = "Vec::is_empty", serialize_with = "serialize_pairs")]
     pub dropped_before: Vec<(String, u64)>,
 }
@@ -187,6 +191,7 @@ pub struct ErrorLink {
 }
 
 /// The type of an error: the outermost one of its chain that is known, since wrappers such as anyhow's hide theirs.
+#[doc(hidden)]
 pub fn error_kind(chain: &[ErrorLink]) -> &str {
     chain.iter().map(|link| link.kind.as_str()).find(|kind| !kind.is_empty()).unwrap_or_default()
 }
@@ -208,9 +213,9 @@ pub struct SpanRecord {
 pub struct Breadcrumb {
     /// When it happened.
     pub at: Timestamp,
-    /// Its level.
+    /// Its level, in lower case.
     pub level: String,
-    /// Its message.
+    /// Its message, and its fields as `name=value` behind it; at most 512 characters.
     pub message: String,
 }
 
@@ -354,6 +359,7 @@ impl Severity {
 }
 
 /// `text` cut to at most `max` characters, the last of them `…` if anything was cut.
+#[doc(hidden)]
 pub fn truncate_chars(text: &str, max: usize) -> String {
     if text.chars().nth(max).is_none() {
         return text.to_owned();

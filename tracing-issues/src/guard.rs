@@ -17,9 +17,12 @@ use crate::{capture::Capture, control::after, stats::Stats};
 /// # Ok::<(), tracing_issues::ConfigError>(())
 /// ```
 ///
-/// Dropping takes at most the flush timeout (5 s unless configured) and half a second, also when nothing can be reached;
-/// what could not be sent by then is lost and counted, and stderr says how much it was. `std::process::exit` runs no destructors: call
-/// [`flush`](Self::flush) before it.
+/// Dropping takes at most the flush timeout (5 s unless configured) and half a second, also when nothing can be reached.
+/// What could not be sent by then is kept in the [spool](crate::Builder::spool) if there is one, else lost and counted as
+/// `shutdown`; stderr says how much it was. What is logged later is counted as lost, too.
+///
+/// `std::process::exit` runs no destructors: call [`flush`](Self::flush) before it. Nor does a signal that nobody handles:
+/// let SIGTERM end `main`.
 #[must_use = "without the guard the worker stops at once: bind it to a name such as `_guard`, not to `_`"]
 pub struct IssueGuard {
     capture: Arc<Capture>,
@@ -32,7 +35,8 @@ impl IssueGuard {
         Self { capture, flush_timeout, worker: Some(worker) }
     }
 
-    /// Sends everything captured so far, waiting at most `timeout`. Tells whether all of it was delivered in time.
+    /// Sends everything captured so far, due or not, waiting at most `timeout`. Tells whether all of it was delivered in
+    /// time; if not it is kept, and goes on being tried. Blocks the calling thread: not for a thread that drives futures.
     pub fn flush(&self, timeout: Duration) -> bool {
         self.capture.control.flush(after(timeout), false)
     }

@@ -18,9 +18,22 @@ use crate::{capture::Capture, stats::Stats};
 
 /// The layer that a service adds to its subscriber. Made by [`from_env`](crate::from_env) or [`builder`](crate::builder).
 ///
-/// Every event at ERROR becomes a report: its message, fields and error chain, and the fields of all enclosing spans.
-/// An error that was reported before is counted, on the calling thread, and that is all. A new one is copied into a
-/// bounded queue; if that is full it is dropped and counted. Everything slow happens on the worker's own thread.
+/// Every event at ERROR (or the level of [`Builder::level`](crate::Builder::level)) becomes a report: its message, fields and
+/// error chain, and the fields of all enclosing spans. An error that was reported before is counted, on the calling thread,
+/// and that is all. A new one is copied into a bounded queue; if that is full it is dropped and counted. Everything slow
+/// happens on the worker's own thread. Once the guard is gone errors are only counted, as dropped.
+///
+/// It stands beside other layers in any order, in an `Option`, a `Vec` or a box, and filters nothing for them.
+///
+/// ```
+/// use tracing_subscriber::prelude::*;
+///
+/// # let (publisher, _) = tracing_issues::testing::memory();
+/// # let builder = tracing_issues::builder("orders").publisher(publisher);
+/// let (issues, _guard) = builder.build()?;
+/// let subscriber = tracing_subscriber::registry().with(issues); // .with(fmt::layer()) and what else there is
+/// # Ok::<(), tracing_issues::ConfigError>(())
+/// ```
 #[derive(Debug)]
 #[must_use = "a layer reports nothing until it is added to a subscriber"]
 pub struct IssueLayer {
@@ -32,7 +45,8 @@ impl IssueLayer {
         Self { capture }
     }
 
-    /// A function that reads the counters, also after the guard is gone; for a service's own metrics.
+    /// Gives a function that reads the counters, also after the guard is gone; for a service's own metrics. It takes no
+    /// lock, and can be called from any thread.
     pub fn stats(&self) -> impl Fn() -> Stats + Send + Sync + use<> {
         let capture = Arc::clone(&self.capture);
         move || capture.counters.snapshot(&capture.queue)

@@ -44,38 +44,38 @@
 //! # What it sends
 //!
 //! One JSON object per event ([`event::IssueEvent`]), over HTTP or to a Kafka topic. This is what [a service of the
-//! examples](https://github.com/alphafusion/tracing-issues/blob/main/examples/src/bin/checkout.rs) has sent:
+//! examples](https://github.com/alphafusion/tracing-issues/blob/main/examples/src/bin/checkout.rs) has sent (only the description is left out):
 //!
 //! ```json
 //! {
 //!   "v": 1, "op": "occurrence",
-//!   "event_id": "01a20710-94e3-759c-b17b-e9f10998ae03",
-//!   "fingerprint": "de861fe5e76ed85a0e1c4652c3abf7f34a497485da33796302ba7378e3425512",
-//!   "issue_id": "sxj6ngerx1c9fbym",
+//!   "event_id": "01a20715-7e86-7616-ae05-daa03175aa76",
+//!   "fingerprint": "9e60b80a308b48a11912c268ece586f63d00460802bd8a1d98979abfb970d799",
+//!   "issue_id": "rwkc8znw80mnhd8e",
 //!   "title": "order not paid: the payment provider cannot be reached",
 //!   "description": "…",
 //!   "type": "bug", "priority": "medium", "severity": "error",
 //!   "reporter_id": "shop-service", "source": "service",
 //!   "tags": ["component:orders", "error:io::Error(ConnectionRefused)"],
 //!   "component": "orders", "context": {"first": 3},
-//!   "created_at": "2026-11-23T06:20:56.930380327Z",
+//!   "created_at": "2026-11-23T06:26:18.876543558Z",
 //!   "occurrences": 1,
-//!   "first_at": "2026-11-23T06:20:56.930380327Z",
-//!   "last_at": "2026-11-23T06:20:56.930380327Z",
+//!   "first_at": "2026-11-23T06:26:18.876543558Z",
+//!   "last_at": "2026-11-23T06:26:18.876543558Z",
 //!   "service": "shop", "environment": "production", "release": "1.4.2",
-//!   "host": "shop-1", "pid": 26521, "thread": "main",
+//!   "host": "vm", "pid": 11374, "thread": "main",
 //!   "error": [
 //!     {"kind": "", "message": "the payment provider cannot be reached"},
 //!     {"kind": "io::Error(ConnectionRefused)", "message": "Connection refused (os error 111)"}
 //!   ],
 //!   "spans": [
-//!     {"fields": {"component": "orders", "customer": 7}, "name": "check_out", "target": "checkout"}
+//!     {"name": "check_out", "target": "checkout", "fields": {"component": "orders", "customer": 7}}
 //!   ],
 //!   "breadcrumbs": [
-//!     {"at": "2026-11-23T06:20:56.930205153Z", "level": "info", "message": "cart is complete items=2"},
-//!     {"at": "2026-11-23T06:20:56.930245594Z", "level": "info", "message": "asking the provider"}
+//!     {"at": "2026-11-23T06:26:18.876189217Z", "level": "info", "message": "cart is complete items=2"},
+//!     {"at": "2026-11-23T06:26:18.876245713Z", "level": "info", "message": "asking the provider"}
 //!   ],
-//!   "location": {"file": "examples/src/bin/checkout.rs", "line": 29, "module": "checkout"}
+//!   "location": {"module": "checkout", "file": "examples/src/bin/checkout.rs", "line": 29}
 //! }
 //! ```
 //!

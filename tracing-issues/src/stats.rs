@@ -14,11 +14,11 @@ use crate::queue::ReportQueue;
 /// Declares the reasons for a drop once: enum, counters and names cannot disagree.
 macro_rules! drop_reasons {
     ($($(#[$doc:meta])* $variant:ident = $name:ident),+ $(,)?) => {
-        /// Why a report was not delivered.
+        /// Why an error was not delivered.
         #[derive(Debug, Clone, Copy, PartialEq, Eq)]
         pub enum DropReason { $($(#[$doc])* $variant),+ }
 
-        /// Reports that were not delivered, by reason.
+        /// Errors that were not delivered, by [reason](DropReason). They are told to the server with the next event.
         #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
         pub struct Dropped { $($(#[$doc])* pub $name: u64),+ }
 
@@ -26,7 +26,7 @@ macro_rules! drop_reasons {
             /// All of them.
             pub fn total(&self) -> u64 { 0 $(+ self.$name)+ }
 
-            /// Each reason with its count.
+            /// Each reason, as it is called on the wire, with its count.
             pub fn by_reason(&self) -> Vec<(&'static str, u64)> { vec![$((stringify!($name), self.$name)),+] }
         }
 
@@ -48,19 +48,20 @@ drop_reasons! {
     QueueFull = queue_full,
     /// The error was logged while another one was being captured on the same thread (by a `Debug` that logs).
     Reentrant = reentrant,
-    /// More different errors were waiting than are kept while the publisher is down.
+    /// More different errors (4,096) were counted and not told yet than are kept.
     TooManyIssues = too_many_issues,
     /// The receiver refused the event for good.
     Rejected = rejected,
-    /// The time to flush at exit ran out.
+    /// The time to flush at exit ran out, or it was logged after that.
     Shutdown = shutdown,
     /// [`Builder::before_send`](crate::Builder::before_send) dropped the event.
     Filtered = filtered,
 }
 
-/// A snapshot of the counters. All counts are errors except where it says events.
+/// A snapshot of the counters, since the layer was built. All counts are errors except where it says events.
 ///
-/// At any instant, `seen = delivered + queued + aggregated + dropped.total()`.
+/// At any instant, `seen = delivered + queued + aggregated + dropped.total()`. What is left out by level or by
+/// [`Builder::filter`](crate::Builder::filter), and what the library's own threads log, is in none of them.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct Stats {
     /// Errors that reached the layer, and those that were adopted.

@@ -16,7 +16,9 @@ pub enum Verdict {
     Suppress,
 }
 
-/// Asks the other instances of the service. Called on the worker's thread, once per fingerprint and window.
+/// Asks the other instances of the service: something shared of your own instead of Redis, for
+/// [`Builder::deduplicator`](crate::Builder::deduplicator). Called on the library's thread, once per fingerprint and window,
+/// where nothing that is logged is captured. It must not panic: that ends the reporting.
 pub trait Deduplicator: Send {
     /// Records that this instance reports `fingerprint` and tells whether another one already did.
     ///

@@ -20,7 +20,7 @@ pub struct Envelope {
     pub event_id: Uuid,
     /// The Kafka record key.
     pub key: String,
-    /// The event as one line of JSON.
+    /// The event as one line of JSON, UTF-8, at most 256 KiB. Its secrets are gone already.
     pub payload: Vec<u8>,
     /// For how many errors it stands.
     pub occurrences: u64,
@@ -73,29 +73,57 @@ pub struct Settlement {
     pub outcome: Outcome,
 }
 
-/// The fate of an event that was submitted.
+/// The fate of an event that was submitted. All but `Unavailable` are final.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Outcome {
     /// The receiver has it, durably.
     Delivered,
-    /// The receiver refuses it for good, for this reason; sending it again is no use.
+    /// The receiver refuses it for good, for this reason; sending it again is no use. Its errors are dropped as `rejected`.
     Rejected(String),
-    /// It may or may not have arrived; to be sent again, as it is.
+    /// It may or may not have arrived, for this reason; to be sent again, as it is, after a pause of 2 to 30 s. The receiver
+    /// has to ignore an `event_id` that it has already.
     Unavailable(String),
 }
 
-/// Sends events to a receiver. Used from the worker's thread only.
+/// Sends events to a receiver: a road of your own, for [`Builder::publisher`](crate::Builder::publisher). Called on the
+/// library's thread only, where nothing that is logged is captured. It must not panic: that ends the reporting.
+///
+/// # Examples
+/// ```
+/// use std::{fs::File, io::Write, time::Duration};
+/// use tracing_issues::publish::{Envelope, Outcome, Publisher, Settlement};
+///
+/// /// Writes events to a file, one a line.
+/// struct ToFile(File, Vec<Settlement>);
+///
+/// impl Publisher for ToFile {
+///     fn destination(&self) -> String {
+///         "a file".to_owned()
+///     }
+///
+///     fn submit(&mut self, envelope: Envelope) -> Result<(), Envelope> {
+///         let written = self.0.write_all(&[&envelope.payload, &b"\n"[..]].concat());
+///         let outcome = written.map_or_else(|error| Outcome::Unavailable(error.to_string()), |()| Outcome::Delivered);
+///         self.1.push(Settlement { envelope, outcome });
+///         Ok(())
+///     }
+///
+///     fn settle(&mut self, _budget: Duration) -> Vec<Settlement> {
+///         std::mem::take(&mut self.1)
+///     }
+/// }
+/// ```
 pub trait Publisher: Send {
     /// Where events go, for messages to people, without secrets: `kafka at localhost:29092`.
     fn destination(&self) -> String;
 
-    /// Takes an event without waiting for the network.
+    /// Takes an event without waiting for the network. At most 256 are submitted and not settled at any time.
     ///
     /// # Errors
     /// The event, if there is no room right now.
     fn submit(&mut self, envelope: Envelope) -> Result<(), Envelope>;
 
-    /// Drives the sending for at most `budget` and returns what was settled since the last call; each submitted event
-    /// is settled exactly once.
+    /// Drives the sending for at most `budget` (often zero) and returns what was settled since the last call. Each submitted
+    /// event is settled exactly once; one that is never settled counts as on its way until the exit.
     fn settle(&mut self, budget: Duration) -> Vec<Settlement>;
 }

@@ -43,10 +43,11 @@ const MAX_PASSES: usize = 4;
 
 type Rule = dyn Fn(&str) -> Option<String> + Send + Sync;
 
-/// The rules of redaction. Cheap to clone; the default has all rules that are built in.
+/// The rules of redaction: what is taken out of every text and field before it leaves the process. Cheap to clone; the
+/// default has all rules that are built in. For [`Builder::redactor`](crate::Builder::redactor).
 ///
 /// ```
-/// use tracing_issues::redact::Redactor;
+/// use tracing_issues::Redactor;
 ///
 /// let redactor = Redactor::default().with_name("iban");
 /// assert_eq!(redactor.text("login with password=hunter2"), "login with password=[redacted]");
@@ -73,7 +74,8 @@ impl Redactor {
         Self { is_built_in: false, ..Self::default() }
     }
 
-    /// Makes names that end with these words secret, in any spelling: `iban` is `customer_iban` and `customerIban`, too.
+    /// Makes names that end with these words secret, in any spelling: `iban` is `customer_iban` and `customerIban`, too. In
+    /// fields, and as `name=value` in texts. Does nothing to [`off`](Self::off).
     #[must_use]
     pub fn with_name(mut self, name: impl Into<String>) -> Self {
         self.names = self.names.iter().cloned().chain([name.into()]).collect();

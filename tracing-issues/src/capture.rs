@@ -99,7 +99,10 @@ impl Capture {
     {
         let metadata = event.metadata();
         let Settings { level, breadcrumbs, .. } = &self.settings;
-        if metadata.level() <= level && !is_ours(metadata.target()) && self.is_wanted(metadata) {
+        if metadata.level() <= level
+            && !is_ours(metadata.target())
+            && (self.settings.filter.is_none() || self.is_wanted(metadata))
+        {
             self.error(
                 Origin::Event(metadata),
                 |fields| fields.record(&self.settings.error_types, |visitor| event.record(visitor)),
@@ -207,7 +210,7 @@ impl Capture {
                 if !span.metadata().fields().is_empty() {
                     self.spans.read(&span, |fields| report.push_span_fields(fields));
                 }
-                if report.trace.is_none() {
+                if cfg!(feature = "opentelemetry") && report.trace.is_none() {
                     report.trace = unless_poisoned(|| trace::ids_of(&span.id(), self.dispatch.get())).flatten();
                 }
             }
@@ -375,6 +378,7 @@ struct KeyAtPlace {
 }
 
 /// Events of this crate are never captured, whatever thread they come from.
+#[inline]
 fn is_ours(target: &str) -> bool {
     target.strip_prefix("tracing_issues").is_some_and(|rest| rest.is_empty() || rest.starts_with("::"))
 }
@@ -428,6 +432,7 @@ pub(crate) fn mark_worker_thread() {
 struct Capturing;
 
 impl Capturing {
+    #[inline]
     fn enter() -> Result<Self, Busy> {
         match STATE.get() {
             ThreadState::Free => {
@@ -440,10 +445,12 @@ impl Capturing {
     }
 
     /// The thread's buffers. A thread that is being torn down has none left, and gets new ones each time.
+    #[inline]
     fn scratch(&self) -> Box<Scratch> {
         SCRATCH.try_with(Cell::take).ok().flatten().unwrap_or_default()
     }
 
+    #[inline]
     fn keep(&self, scratch: Box<Scratch>) {
         let _ = SCRATCH.try_with(|kept| kept.set(Some(scratch)));
     }

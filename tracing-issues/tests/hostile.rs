@@ -78,10 +78,7 @@ impl Error for Bottomless {
 
 #[test]
 fn a_panic_in_source_stays_inside() {
-    let (events, stats) = captured_with(
-        |builder| builder,
-        || error!(error = &Bottomless as &dyn Error, "lost"),
-    );
+    let (events, stats) = captured_with(|builder| builder, || error!(error = &Bottomless as &dyn Error, "lost"));
     assert_eq!((stats.delivered, &events[0]["error"][0]["message"]), (1, &"bottomless".into()));
 }
 
@@ -95,7 +92,8 @@ fn an_error_without_words_is_the_same_issue_in_a_span() {
             error_span!("span", a = 1).in_scope(log);
         },
     );
-    let fingerprints: std::collections::HashSet<_> = events.iter().map(|event| event["fingerprint"].to_string()).collect();
+    let fingerprints: std::collections::HashSet<_> =
+        events.iter().map(|event| event["fingerprint"].to_string()).collect();
     assert_eq!(fingerprints.len(), 1, "{events:#?}");
 }
 
@@ -176,6 +174,44 @@ fn threads_that_panic_together_are_all_reported() {
         threads.into_iter().for_each(|thread| thread.join().unwrap());
         assert_eq!(guard.shutdown().seen, (THREADS * ROUNDS) as u64);
     });
+}
+
+/// Answers, but takes its time.
+struct Slow(Arc<AtomicUsize>);
+impl Deduplicator for Slow {
+    fn admit(&mut self, _: &Fingerprint) -> Verdict {
+        self.0.fetch_add(1, Relaxed);
+        thread::sleep(Duration::from_millis(90));
+        Verdict::Admit
+    }
+}
+
+#[test]
+fn a_slow_deduplicator_does_not_delay_the_end() {
+    let asked = Arc::new(AtomicUsize::new(0));
+    let (publisher, _) = tracing_issues::testing::memory();
+    let (issues, guard) = tracing_issues::builder("newsfeed")
+        .publisher(publisher)
+        .deduplicator(Slow(Arc::clone(&asked)))
+        .flush_timeout(Duration::from_millis(500))
+        .panics(false)
+        .build()
+        .unwrap();
+    let stats = issues.stats();
+    tracing::subscriber::with_default(tracing_subscriber::registry().with(issues), || {
+        for n in 0..90 {
+            error!(fingerprint = format!("f{n}"), "new");
+        }
+    });
+    guard.shutdown();
+    let end = Instant::now() + Duration::from_secs(30);
+    while stats().waiting() > 0 && Instant::now() < end {
+        thread::sleep(Duration::from_millis(5));
+    }
+    // What was not sent in time is known to be lost; the rest was not asked for.
+    let stats = stats();
+    assert_eq!(stats.seen, stats.delivered + stats.dropped.total(), "{stats:?}");
+    assert!(asked.load(Relaxed) < 60, "{asked:?} of 90");
 }
 
 #[test]

@@ -78,7 +78,10 @@ impl Error for Bottomless {
 
 #[test]
 fn a_panic_in_source_stays_inside() {
-    let (events, stats) = captured_with(|builder| builder, || error!(error = &Bottomless as &dyn Error, "lost"));
+    let (events, stats) = captured_with(
+        |builder| builder,
+        || error!(error = &Bottomless as &dyn Error, "lost"),
+    );
     assert_eq!((stats.delivered, &events[0]["error"][0]["message"]), (1, &"bottomless".into()));
 }
 
@@ -92,8 +95,7 @@ fn an_error_without_words_is_the_same_issue_in_a_span() {
             error_span!("span", a = 1).in_scope(log);
         },
     );
-    let fingerprints: std::collections::HashSet<_> =
-        events.iter().map(|event| event["fingerprint"].to_string()).collect();
+    let fingerprints: std::collections::HashSet<_> = events.iter().map(|event| event["fingerprint"].to_string()).collect();
     assert_eq!(fingerprints.len(), 1, "{events:#?}");
 }
 
@@ -236,4 +238,22 @@ fn a_filter_that_logs_does_not_recurse() {
 fn a_filter_that_panics_loses_no_error() {
     let (events, _) = captured_with(|builder| builder.filter(|_| panic!("in the filter")), || error!("lost"));
     assert_eq!(events[0]["title"], "lost");
+}
+
+#[test]
+fn errors_in_destructors_of_threads_are_taken() {
+    struct Logs;
+    impl Drop for Logs {
+        fn drop(&mut self) {
+            error!("thread ends");
+        }
+    }
+    thread_local! { static LOGS: Logs = const { Logs }; }
+    in_own_process(|| {
+        let (guard, _) = install_with(|builder| builder);
+        for _ in 0..3 {
+            thread::spawn(|| LOGS.with(|_| error!("thread begins"))).join().unwrap();
+        }
+        assert_eq!(guard.shutdown().seen, 6);
+    });
 }

@@ -157,6 +157,7 @@ impl Capture {
                 self.offer(report, known);
             }
         }
+        report.give_back_what_is_large();
         capturing.keep(scratch);
     }
 

@@ -78,10 +78,7 @@ impl Error for Bottomless {
 
 #[test]
 fn a_panic_in_source_stays_inside() {
-    let (events, stats) = captured_with(
-        |builder| builder,
-        || error!(error = &Bottomless as &dyn Error, "lost"),
-    );
+    let (events, stats) = captured_with(|builder| builder, || error!(error = &Bottomless as &dyn Error, "lost"));
     assert_eq!((stats.delivered, &events[0]["error"][0]["message"]), (1, &"bottomless".into()));
 }
 
@@ -95,7 +92,8 @@ fn an_error_without_words_is_the_same_issue_in_a_span() {
             error_span!("span", a = 1).in_scope(log);
         },
     );
-    let fingerprints: std::collections::HashSet<_> = events.iter().map(|event| event["fingerprint"].to_string()).collect();
+    let fingerprints: std::collections::HashSet<_> =
+        events.iter().map(|event| event["fingerprint"].to_string()).collect();
     assert_eq!(fingerprints.len(), 1, "{events:#?}");
 }
 
@@ -255,5 +253,21 @@ fn errors_in_destructors_of_threads_are_taken() {
             thread::spawn(|| LOGS.with(|_| error!("thread begins"))).join().unwrap();
         }
         assert_eq!(guard.shutdown().seen, 6);
+    });
+}
+
+#[test]
+fn a_thread_keeps_little_of_a_large_error() {
+    in_own_process(|| {
+        let (_guard, _) = install_with(|builder| builder);
+        let text = "word ".repeat(1_600);
+        let log = || error!(a = text, b = text, c = text, d = text, e2 = text, "large");
+        // Some threads have to bring a report; those that only count are what is looked at.
+        let kept = (0..50).map(|_| {
+            thread::sleep(Duration::from_millis(5));
+            thread::scope(|scope| scope.spawn(|| allocation_counter::measure(log).bytes_current).join().unwrap())
+        });
+        let least = kept.min().unwrap();
+        assert!(least < 16_000, "{least} bytes");
     });
 }

@@ -78,7 +78,10 @@ impl Error for Bottomless {
 
 #[test]
 fn a_panic_in_source_stays_inside() {
-    let (events, stats) = captured_with(|builder| builder, || error!(error = &Bottomless as &dyn Error, "lost"));
+    let (events, stats) = captured_with(
+        |builder| builder,
+        || error!(error = &Bottomless as &dyn Error, "lost"),
+    );
     assert_eq!((stats.delivered, &events[0]["error"][0]["message"]), (1, &"bottomless".into()));
 }
 
@@ -92,8 +95,7 @@ fn an_error_without_words_is_the_same_issue_in_a_span() {
             error_span!("span", a = 1).in_scope(log);
         },
     );
-    let fingerprints: std::collections::HashSet<_> =
-        events.iter().map(|event| event["fingerprint"].to_string()).collect();
+    let fingerprints: std::collections::HashSet<_> = events.iter().map(|event| event["fingerprint"].to_string()).collect();
     assert_eq!(fingerprints.len(), 1, "{events:#?}");
 }
 
@@ -269,5 +271,16 @@ fn a_thread_keeps_little_of_a_large_error() {
         });
         let least = kept.min().unwrap();
         assert!(least < 16_000, "{least} bytes");
+    });
+}
+
+/// A runtime must not be dropped inside of another one, and most services build the layer inside of theirs.
+#[test]
+#[cfg(feature = "redis")]
+fn a_mistake_is_told_also_inside_of_an_async_main() {
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    runtime.block_on(async {
+        let builder = tracing_issues::builder("newsfeed").redis_url("redis://127.0.0.1:1/").url("nonsense");
+        assert!(builder.build().is_err());
     });
 }

@@ -114,8 +114,10 @@ impl Capture {
 
     /// Asks the service's own filter. Like a capture, because it is foreign code: one that logs would be asked for ever, and
     /// one that panics must not lose the error.
+    #[inline]
     fn is_wanted(&self, metadata: &Metadata<'_>) -> bool {
         let Some(filter) = &self.settings.filter else { return true };
+        // On a thread that captures already, `error` says what becomes of it.
         let Ok(_capturing) = Capturing::enter() else { return true };
         catch_unwind(AssertUnwindSafe(|| filter(metadata))).unwrap_or(true)
     }
@@ -148,7 +150,7 @@ impl Capture {
             add_scope(report);
         }
         match self.count(report, normalizer, latest_at_place) {
-            Known::Counted => (),
+            Known::Counted => report.give_back_what_is_large(),
             known => {
                 if !is_scope_needed {
                     add_scope(report);
@@ -157,7 +159,6 @@ impl Capture {
                 self.offer(report, known);
             }
         }
-        report.give_back_what_is_large();
         capturing.keep(scratch);
     }
 

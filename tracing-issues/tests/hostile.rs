@@ -78,10 +78,7 @@ impl Error for Bottomless {
 
 #[test]
 fn a_panic_in_source_stays_inside() {
-    let (events, stats) = captured_with(
-        |builder| builder,
-        || error!(error = &Bottomless as &dyn Error, "lost"),
-    );
+    let (events, stats) = captured_with(|builder| builder, || error!(error = &Bottomless as &dyn Error, "lost"));
     assert_eq!((stats.delivered, &events[0]["error"][0]["message"]), (1, &"bottomless".into()));
 }
 
@@ -95,7 +92,8 @@ fn an_error_without_words_is_the_same_issue_in_a_span() {
             error_span!("span", a = 1).in_scope(log);
         },
     );
-    let fingerprints: std::collections::HashSet<_> = events.iter().map(|event| event["fingerprint"].to_string()).collect();
+    let fingerprints: std::collections::HashSet<_> =
+        events.iter().map(|event| event["fingerprint"].to_string()).collect();
     assert_eq!(fingerprints.len(), 1, "{events:#?}");
 }
 

@@ -45,13 +45,16 @@ impl Report {
     #[inline]
     pub(crate) fn facts(&self) -> Facts<'_> {
         match self.origin {
-            // Nothing but a message that says something: what most errors are.
-            Origin::Event(metadata)
-                if self.roles.are_few()
-                    && self.fields.len() == self.own
-                    && !self.message().trim_ascii_start().is_empty() =>
-            {
-                Facts { message: self.message(), ..Facts::at(FactsOrigin::Callsite(metadata)) }
+            // Nothing but a message: what most errors are.
+            Origin::Event(metadata) if self.roles.are_few() && self.fields.len() == self.own => {
+                let message = self.message();
+                // One that begins with a space may say nothing at all, and then the other fields count.
+                match message.as_bytes() {
+                    [first, ..] if !first.is_ascii_whitespace() => {
+                        Facts { message, ..Facts::at(FactsOrigin::Callsite(metadata)) }
+                    }
+                    _ => self.facts_of_roles(),
+                }
             }
             _ => self.facts_of_roles(),
         }

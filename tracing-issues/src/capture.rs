@@ -32,7 +32,7 @@ use crate::{
     error_types::ErrorTypes,
     fields::Fields,
     normalize::Normalizer,
-    queue::ReportQueue,
+    queue::{Pressure, ReportQueue},
     repeats::{Counted, Repeats},
     report::{KeyHashing, Origin, Report},
     spans::{LiveSpans, unless_poisoned},
@@ -171,10 +171,13 @@ impl Capture {
         match self.repeats.count(as_is) {
             Counted::Yes => return Known::Counted,
             Counted::Wanted => return Known::Wanted(as_is),
-            Counted::No if !self.queue.is_busy() => return Known::New,
             Counted::No => (),
         }
-        let is_crowded = self.queue.is_crowded();
+        let is_crowded = match self.queue.pressure() {
+            Pressure::Calm => return Known::New,
+            Pressure::Busy => false,
+            Pressure::Crowded => true,
+        };
         let KeyAtPlace { as_is: latest, place } = *latest_at_place;
         if is_crowded && as_is == latest && self.repeats.count_place(place) != Counted::No {
             return Known::Counted;

@@ -31,7 +31,7 @@ static REPORTER: RwLock<Option<Reporter>> = RwLock::new(None);
 static INSTALLED: Once = Once::new();
 
 /// How long the details of a panic's scope are waited for. Only a lock that the thread holds itself takes that long.
-const PATIENCE: Duration = Duration::from_millis(250);
+const PATIENCE: Duration = Duration::from_secs(1);
 
 #[derive(Clone)]
 struct Reporter {

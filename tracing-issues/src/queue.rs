@@ -27,6 +27,17 @@ pub(crate) struct ReportQueue {
     is_closed: AtomicBool,
 }
 
+/// How full the queue is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Pressure {
+    /// The worker keeps up.
+    Calm,
+    /// A quarter or more: reports come faster than the worker takes them.
+    Busy,
+    /// Half or more: the room that is left is kept for errors from other places.
+    Crowded,
+}
+
 impl ReportQueue {
     /// An empty queue for at most `capacity` reports (at least two).
     pub(crate) fn with_capacity(capacity: usize) -> Self {
@@ -58,20 +69,18 @@ impl ReportQueue {
         })
     }
 
-    /// Whether reports come faster than the worker takes them.
-    pub(crate) fn is_busy(&self) -> bool {
-        self.is_filled_to(4)
-    }
-
-    /// Whether it is half full: what comes now is kept for errors from other places.
-    pub(crate) fn is_crowded(&self) -> bool {
-        self.is_filled_to(2)
-    }
-
-    /// One part of so many.
+    /// How full it is.
     #[inline]
-    fn is_filled_to(&self, parts: usize) -> bool {
-        self.reports.len() * parts >= self.reports.capacity() || self.bytes.load(Relaxed) * parts >= MAX_BYTES
+    pub(crate) fn pressure(&self) -> Pressure {
+        let (capacity, reports) = (self.reports.capacity(), self.reports.len());
+        let bytes = self.bytes.load(Relaxed);
+        if reports * 4 < capacity && bytes < MAX_BYTES / 4 {
+            Pressure::Calm
+        } else if reports * 2 < capacity && bytes < MAX_BYTES / 2 {
+            Pressure::Busy
+        } else {
+            Pressure::Crowded
+        }
     }
 
     /// Refuses what is offered from now on.

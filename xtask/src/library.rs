@@ -63,3 +63,15 @@ fn package() -> Outcome {
     let is_clean = output.status.success() && !said.lines().any(|line| line.starts_with("warning"));
     if is_clean { Ok(()) } else { Err(format!("the package is not clean:\n{said}")) }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn features_are_those_of_the_section() {
+        let manifest = "[package]\nname = \"a\"\n\n[features]\ndefault = [\"http\"]\n# Not = this.\nhttp = []\nkafka-tls = \
+                        [\"kafka\"]\n\n[dependencies]\nserde = \"1\"\n";
+        assert_eq!(features(manifest), ["http", "kafka-tls"]);
+    }
+}

@@ -10,7 +10,7 @@ use rdkafka::{
     metadata::MetadataPartition,
 };
 
-use super::{Failure, Found, counted, wait_until};
+use super::{Failure, Found, wait_until};
 use crate::{config::KafkaConfig, kafka};
 
 /// The most that one answer may take.
@@ -110,4 +110,10 @@ impl<'a> Broker<'a> {
         };
         Ok(ends.iter().map(lag_of).sum())
     }
+}
+
+/// `1 record`, `2 records`.
+fn counted(count: impl Into<i64>, noun: &str) -> impl std::fmt::Display {
+    let count = count.into();
+    format!("{count} {noun}{}", if count == 1 { "" } else { "s" })
 }

@@ -7,7 +7,6 @@ mod marked;
 mod running;
 
 use std::{
-    fmt,
     io::{self, Write},
     time::{Duration, Instant},
 };
@@ -83,6 +82,7 @@ fn examine(
             steps.take("server is reachable", || server.is_alive())?;
             steps.take("event is accepted", || marked::send(&Road::Http(&url), timeout))?
         }
+        // Such a configuration is not valid in this build.
         #[cfg(not(feature = "kafka"))]
         Some(_) => return Err(Stuck::Failed),
         #[cfg(feature = "kafka")]
@@ -133,12 +133,6 @@ fn wait_until<T>(timeout: Duration, mut ask: impl FnMut() -> Result<T, Failure>)
             answer => return answer,
         }
     }
-}
-
-/// `1 record`, `2 records`.
-fn counted(count: impl Into<i64>, noun: &str) -> impl fmt::Display {
-    let count = count.into();
-    format!("{count} {noun}{}", if count == 1 { "" } else { "s" })
 }
 
 #[cfg(test)]

@@ -16,6 +16,7 @@ use rdkafka::{
 };
 
 use super::{Envelope, Outcome, Publisher, Settlement};
+use crate::outbox::say;
 
 /// Publishes to a Kafka topic.
 pub(crate) struct KafkaPublisher {
@@ -126,8 +127,14 @@ impl Drop for KafkaPublisher {
 #[derive(Clone, Default)]
 struct Reports {
     settled: Arc<Mutex<Vec<Settlement>>>,
-    /// A record that was not delivered only says that its time is up; this says why.
-    trouble: Arc<Mutex<Option<String>>>,
+    trouble: Arc<Mutex<Trouble>>,
+}
+
+/// A record that was not delivered only says that its time is up; this says why.
+#[derive(Default)]
+struct Trouble {
+    latest: Option<String>,
+    is_told: bool,
 }
 
 impl Reports {
@@ -144,7 +151,7 @@ impl Reports {
             Some(RDKafkaErrorCode::MessageSizeTooLarge | RDKafkaErrorCode::InvalidMessage) => {
                 Outcome::Rejected(error.to_string())
             }
-            _ => Outcome::Unavailable(match lock(&self.trouble).as_deref() {
+            _ => Outcome::Unavailable(match lock(&self.trouble).latest.as_deref() {
                 Some(trouble) => format!("{error}: {trouble}"),
                 None => error.to_string(),
             }),
@@ -160,9 +167,17 @@ impl ClientContext for Reports {
     fn log(&self, _level: RDKafkaLogLevel, _facility: &str, _message: &str) {}
 
     fn error(&self, error: KafkaError, reason: &str) {
+        let code = error.rdkafka_error_code();
         // The cause comes first, "all brokers are down" after it.
-        if error.rdkafka_error_code() != Some(RDKafkaErrorCode::AllBrokersDown) {
-            *lock(&self.trouble) = Some(reason.to_owned());
+        if code == Some(RDKafkaErrorCode::AllBrokersDown) {
+            return;
+        }
+        let mut trouble = lock(&self.trouble);
+        trouble.latest = Some(reason.to_owned());
+        // Mended by a person, not by time: told at once, half a minute before the first record gives up.
+        let is_refusal = matches!(code, Some(RDKafkaErrorCode::Authentication | RDKafkaErrorCode::SSL));
+        if is_refusal && !std::mem::replace(&mut trouble.is_told, true) {
+            say(&format!("Kafka cannot be used: {reason}"));
         }
     }
 }
@@ -174,7 +189,7 @@ impl ProducerContext for Reports {
         let outcome = match result {
             Ok(message) => {
                 debug_assert!(message.offset() >= 0, "a delivered record has an offset");
-                *lock(&self.trouble) = None;
+                *lock(&self.trouble) = Trouble::default();
                 Outcome::Delivered
             }
             Err((error, _message)) => self.outcome_of(error),

@@ -14,6 +14,7 @@ use rdkafka::{
     client::DefaultClientContext,
     config::RDKafkaLogLevel,
     consumer::{BaseConsumer, Consumer},
+    message::OwnedMessage,
 };
 use serde_json::Value;
 
@@ -54,9 +55,9 @@ impl Topic {
         }
     }
 
-    /// Every event that is there, each once however often it was sent, and how many records there are.
+    /// Every record that is there.
     #[track_caller]
-    pub(crate) fn events(&self) -> (Vec<Value>, u64) {
+    pub(crate) fn records(&self) -> Vec<OwnedMessage> {
         let consumer: BaseConsumer =
             client().set("group.id", &self.name).set("enable.auto.commit", "false").create().unwrap();
         let mut partitions = TopicPartitionList::new();
@@ -66,19 +67,28 @@ impl Topic {
             missing += consumer.fetch_watermarks(&self.name, partition, TIMEOUT).unwrap().1;
         }
         consumer.assign(&partitions).unwrap();
-        let (mut events, mut records) = (HashMap::new(), 0);
-        let deadline = Instant::now() + 3 * TIMEOUT;
-        while missing > records {
-            assert!(Instant::now() < deadline, "{} records were not read", missing - records);
-            let Some(record) = consumer.poll(Duration::from_millis(100)) else { continue };
-            let record = record.unwrap();
+        let (mut records, deadline) = (Vec::new(), Instant::now() + 3 * TIMEOUT);
+        while missing > 0 {
+            assert!(Instant::now() < deadline, "{missing} records were not read");
+            if let Some(record) = consumer.poll(Duration::from_millis(100)) {
+                records.push(record.unwrap().detach());
+                missing -= 1;
+            }
+        }
+        records
+    }
+
+    /// Every event that is there, each once however often it was sent, and how many records there are.
+    #[track_caller]
+    pub(crate) fn events(&self) -> (Vec<Value>, usize) {
+        let (mut events, records) = (HashMap::new(), self.records());
+        for record in &records {
             let event: Value = serde_json::from_slice(record.payload().unwrap()).unwrap();
             let id = event["event_id"].as_str().unwrap().to_owned();
             let first = events.entry(id).or_insert_with(|| event.clone());
             assert_eq!(*first, event, "the same id with other bytes");
-            records += 1;
         }
-        (events.into_values().collect(), records.try_into().unwrap())
+        (events.into_values().collect(), records.len())
     }
 }
 

@@ -262,9 +262,12 @@ impl Windows {
         self.open.values().map(|window| window.pending).sum()
     }
 
-    /// The windows that have something pending, due or not: for a flush.
+    /// The windows that have something pending, due or not, in the order in which it happened: for a flush.
     pub(crate) fn pending(&self) -> Vec<Fingerprint> {
-        self.open.iter().filter(|(_, window)| window.pending > 0).map(|(fingerprint, _)| *fingerprint).collect()
+        let pending = self.open.iter().filter(|(_, window)| window.pending > 0);
+        let mut pending: Vec<_> = pending.map(|(fingerprint, window)| (window.first_at, *fingerprint)).collect();
+        pending.sort_unstable();
+        pending.into_iter().map(|(_, fingerprint)| fingerprint).collect()
     }
 
     /// The windows that have counted more since this was called last: what is to be written down now.

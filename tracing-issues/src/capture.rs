@@ -117,8 +117,10 @@ impl Capture {
 
     /// Asks the service's own filter. Like a capture, because it is foreign code: one that logs would be asked for ever, and
     /// one that panics must not lose the error.
+    #[inline]
     fn is_wanted(&self, metadata: &Metadata<'_>) -> bool {
         let Some(filter) = &self.settings.filter else { return true };
+        // On a thread that captures already, `error` says what becomes of it.
         let Ok(_capturing) = Capturing::enter() else { return true };
         catch_unwind(AssertUnwindSafe(|| filter(metadata))).unwrap_or(true)
     }
@@ -151,7 +153,7 @@ impl Capture {
             add_scope(report);
         }
         match self.count(report, normalizer, latest_at_place) {
-            Known::Counted => (),
+            Known::Counted => report.give_back_what_is_large(),
             known => {
                 if !is_scope_needed {
                     add_scope(report);

@@ -132,6 +132,14 @@ impl Report {
         (self.thread, self.backtrace, self.trace, self.repeats) = (None, None, None, None);
     }
 
+    /// Forgets everything if that gives memory back: a thread that keeps one for its next error may never have another.
+    #[inline]
+    pub(crate) fn give_back_what_is_large(&mut self) {
+        if self.fields.is_large() || !self.crumbs.is_empty() {
+            self.clear();
+        }
+    }
+
     /// Adds the next span outwards.
     pub(crate) fn push_span(&mut self, metadata: &'static Metadata<'static>) {
         let end = self.fields.len();

@@ -262,9 +262,12 @@ impl Windows {
         self.open.values().map(|window| window.pending).sum()
     }
 
-    /// The windows that have something pending, due or not: for a flush.
+    /// The windows that have something pending, due or not, in the order in which it happened: for a flush.
     pub(crate) fn pending(&self) -> Vec<Fingerprint> {
-        self.open.iter().filter(|(_, window)| window.pending > 0).map(|(fingerprint, _)| *fingerprint).collect()
+        let pending = self.open.iter().filter(|(_, window)| window.pending > 0);
+        let mut pending: Vec<_> = pending.map(|(fingerprint, window)| (window.first_at, *fingerprint)).collect();
+        pending.sort_unstable();
+        pending.into_iter().map(|(_, fingerprint)| fingerprint).collect()
     }
 
     /// The windows that have counted more since this was called last: what is to be written down now.
@@ -316,7 +319,9 @@ impl Window {
             return;
         }
         if self.pending == 0 {
-            self.first_at = first_at.max(self.last_at);
+            // Not before what was told already, unless the clock was set back.
+            self.first_at = first_at.max(self.last_at).min(last_at);
+            self.last_at = last_at;
         }
         self.last_at = self.last_at.max(last_at);
         self.pending += errors;
@@ -396,6 +401,32 @@ mod tests {
         windows.collect(at(103));
         let summary = windows.next_due(start + FIRST_INTERVAL).unwrap();
         assert_eq!((summary.occurrences, summary.first_at, summary.last_at), (2, at(101), at(102)));
+    }
+
+    #[test]
+    fn a_clock_that_is_set_back_ends_no_error_before_it_began() {
+        let (mut windows, start) = (windows(10), Instant::now());
+        let repeats = Arc::clone(&windows.repeats);
+        let mut first = report(100);
+        first.repeats = repeats.arm(7);
+        windows.add(fingerprint("a"), Subject::Error, &mut first, 1, Verdict::Admit, start).unwrap();
+        windows.collect(at(200));
+        repeats.count(7);
+        windows.collect(at(50));
+        let Due { first_at, last_at, .. } = windows.next_due(start).unwrap();
+        assert_eq!((first_at, last_at), (at(100), at(100)));
+        // Counted between 50 and 60 as the clock has it now.
+        assert_eq!(repeats.count(7), Counted::Wanted);
+        repeats.count(7);
+        windows.collect(at(60));
+        let Due { first_at, last_at, .. } = windows.next_due(start + FIRST_INTERVAL).unwrap();
+        assert_eq!((first_at, last_at), (at(60), at(60)));
+        windows.collect(at(300));
+        repeats.count(7);
+        repeats.count(7);
+        windows.collect(at(40));
+        let Due { first_at, last_at, .. } = windows.next_due(start + 3 * FIRST_INTERVAL).unwrap();
+        assert_eq!((first_at, last_at), (at(40), at(40)));
     }
 
     #[test]

@@ -99,7 +99,10 @@ impl Capture {
     {
         let metadata = event.metadata();
         let Settings { level, breadcrumbs, .. } = &self.settings;
-        if metadata.level() <= level && !is_ours(metadata.target()) && self.is_wanted(metadata) {
+        if metadata.level() <= level
+            && !is_ours(metadata.target())
+            && (self.settings.filter.is_none() || self.is_wanted(metadata))
+        {
             self.error(
                 Origin::Event(metadata),
                 |fields| fields.record(&self.settings.error_types, |visitor| event.record(visitor)),
@@ -114,8 +117,10 @@ impl Capture {
 
     /// Asks the service's own filter. Like a capture, because it is foreign code: one that logs would be asked for ever, and
     /// one that panics must not lose the error.
+    #[inline]
     fn is_wanted(&self, metadata: &Metadata<'_>) -> bool {
         let Some(filter) = &self.settings.filter else { return true };
+        // On a thread that captures already, `error` says what becomes of it.
         let Ok(_capturing) = Capturing::enter() else { return true };
         catch_unwind(AssertUnwindSafe(|| filter(metadata))).unwrap_or(true)
     }
@@ -148,7 +153,7 @@ impl Capture {
             add_scope(report);
         }
         match self.count(report, normalizer, latest_at_place) {
-            Known::Counted => (),
+            Known::Counted => report.give_back_what_is_large(),
             known => {
                 if !is_scope_needed {
                     add_scope(report);
@@ -207,7 +212,7 @@ impl Capture {
                 if !span.metadata().fields().is_empty() {
                     self.spans.read(&span, |fields| report.push_span_fields(fields));
                 }
-                if report.trace.is_none() {
+                if cfg!(feature = "opentelemetry") && report.trace.is_none() {
                     report.trace = unless_poisoned(|| trace::ids_of(&span.id(), self.dispatch.get())).flatten();
                 }
             }
@@ -375,6 +380,7 @@ struct KeyAtPlace {
 }
 
 /// Events of this crate are never captured, whatever thread they come from.
+#[inline]
 fn is_ours(target: &str) -> bool {
     target.strip_prefix("tracing_issues").is_some_and(|rest| rest.is_empty() || rest.starts_with("::"))
 }
@@ -428,6 +434,7 @@ pub(crate) fn mark_worker_thread() {
 struct Capturing;
 
 impl Capturing {
+    #[inline]
     fn enter() -> Result<Self, Busy> {
         match STATE.get() {
             ThreadState::Free => {
@@ -440,10 +447,12 @@ impl Capturing {
     }
 
     /// The thread's buffers. A thread that is being torn down has none left, and gets new ones each time.
+    #[inline]
     fn scratch(&self) -> Box<Scratch> {
         SCRATCH.try_with(Cell::take).ok().flatten().unwrap_or_default()
     }
 
+    #[inline]
     fn keep(&self, scratch: Box<Scratch>) {
         let _ = SCRATCH.try_with(|kept| kept.set(Some(scratch)));
     }

@@ -47,6 +47,11 @@ impl Journal {
         Self { place, ..Self::default() }
     }
 
+    /// Whether there is a spool.
+    pub(crate) fn is_open(&self) -> bool {
+        self.spool.is_some()
+    }
+
     /// Opens the spool, if it should be and is not. Returns what a former process has left, in its order.
     pub(crate) fn open(&mut self, now: Instant) -> Vec<Envelope> {
         let Some(Place { directory, owner }) = &self.place else { return Vec::new() };

@@ -137,7 +137,11 @@ impl Outbox {
 
     /// Opens the spool if need be, and takes over what a former process has left in it.
     pub(crate) fn open_spool(&mut self, now: Instant, counters: &Counters) {
+        let was_open = self.journal.is_open();
         let left = self.journal.open(now);
+        if !was_open && self.journal.is_open() {
+            self.keep_backlog();
+        }
         if left.is_empty() {
             return;
         }
@@ -172,12 +176,22 @@ impl Outbox {
     /// Writes to the spool what came since the last time. Before anything is sent: then it is there whatever happens.
     pub(crate) fn save(&mut self, now: Instant) {
         if self.journal.flush(now) {
-            for envelope in &self.backlog {
-                let was_kept = self.journal.keeps(envelope.event_id);
-                self.journal.append(envelope);
-                if !was_kept && self.journal.keeps(envelope.event_id) {
-                    self.kept += envelope.occurrences;
-                }
+            self.keep_backlog();
+        }
+    }
+
+    /// Gives the spool what waits and is not in it.
+    fn keep_backlog(&mut self) {
+        let backlog = std::mem::take(&mut self.backlog);
+        backlog.iter().for_each(|envelope| self.keep(envelope));
+        self.backlog = backlog;
+    }
+
+    fn keep(&mut self, envelope: &Envelope) {
+        if !self.journal.keeps(envelope.event_id) {
+            self.journal.append(envelope);
+            if self.journal.keeps(envelope.event_id) {
+                self.kept += envelope.occurrences;
             }
         }
     }
@@ -221,6 +235,8 @@ impl Outbox {
                 Outcome::Unavailable(reason) => {
                     self.went_down(&reason, counters);
                     self.say_unsent(envelope.event_id, &envelope.payload);
+                    // It may have been in flight when the spool was opened, or the disk came back.
+                    self.keep(&envelope);
                     self.backlog.push_back(envelope);
                 }
             }
@@ -318,6 +334,43 @@ fn say_line(line: &str) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{
+        journal::Place,
+        spool::{DEFAULT_MAX_BYTES, Spool},
+    };
+
+    /// Takes nothing.
+    struct Full;
+    impl Publisher for Full {
+        fn destination(&self) -> String {
+            "nowhere".to_owned()
+        }
+
+        fn submit(&mut self, envelope: Envelope) -> Result<(), Envelope> {
+            Err(envelope)
+        }
+
+        fn settle(&mut self, _budget: Duration) -> Vec<Settlement> {
+            Vec::new()
+        }
+    }
+
+    #[test]
+    fn a_spool_that_is_opened_late_keeps_what_waits_already() {
+        let place = tempfile::tempdir().unwrap();
+        let directory = place.path().join("spool");
+        std::fs::write(&directory, "in the way").unwrap();
+        let journal = Journal::at(Some(Place { directory: directory.clone(), owner: "s".to_owned() }));
+        let (mut outbox, counters, start) = (Outbox::new(Box::new(Full), journal), Counters::default(), Instant::now());
+        outbox.open_spool(start, &counters);
+        outbox.add(IssueEvent::new("early", jiff::Timestamp::UNIX_EPOCH), &counters);
+        std::fs::remove_file(&directory).unwrap();
+        outbox.open_spool(start + Duration::from_secs(60), &counters);
+        assert_eq!(outbox.give_up(1), 0, "it is kept, not lost");
+        drop(outbox);
+        let (_, adopted) = Spool::open(&directory, "s", DEFAULT_MAX_BYTES).unwrap();
+        assert_eq!(adopted.envelopes.len(), 1);
+    }
 
     #[test]
     fn an_unsent_event_is_one_line_that_tells_the_problem() {

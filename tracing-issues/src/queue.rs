@@ -22,6 +22,7 @@ const STOCK: usize = 64;
 #[derive(Debug)]
 pub(crate) struct ReportQueue {
     reports: ArrayQueue<Box<Report>>,
+    /// What the reports weigh; the one number that tells how full the queue is.
     bytes: AtomicUsize,
     recycled: ArrayQueue<Box<Report>>,
     is_closed: AtomicBool,
@@ -58,7 +59,7 @@ impl ReportQueue {
         if self.is_closed() {
             return Err((report, DropReason::Shutdown));
         }
-        let weight = report.weight();
+        let weight = self.weight_of(&report);
         if self.bytes.fetch_add(weight, AcqRel) + weight > MAX_BYTES {
             self.bytes.fetch_sub(weight, AcqRel);
             return Err((report, DropReason::QueueFull));
@@ -72,15 +73,16 @@ impl ReportQueue {
     /// How full it is.
     #[inline]
     pub(crate) fn pressure(&self) -> Pressure {
-        let (capacity, reports) = (self.reports.capacity(), self.reports.len());
-        let bytes = self.bytes.load(Relaxed);
-        if reports * 4 < capacity && bytes < MAX_BYTES / 4 {
-            Pressure::Calm
-        } else if reports * 2 < capacity && bytes < MAX_BYTES / 2 {
-            Pressure::Busy
-        } else {
-            Pressure::Crowded
+        match self.bytes.load(Relaxed) {
+            bytes if bytes < MAX_BYTES / 4 => Pressure::Calm,
+            bytes if bytes < MAX_BYTES / 2 => Pressure::Busy,
+            _ => Pressure::Crowded,
         }
+    }
+
+    /// The bytes that count for a report: at least its share, so that a queue full of small ones is as heavy as can be.
+    fn weight_of(&self, report: &Report) -> usize {
+        report.weight().max(MAX_BYTES / self.reports.capacity())
     }
 
     /// Refuses what is offered from now on.
@@ -96,7 +98,7 @@ impl ReportQueue {
     /// Takes the oldest report.
     pub(crate) fn take(&self) -> Option<Box<Report>> {
         let report = self.reports.pop()?;
-        self.bytes.fetch_sub(report.weight(), AcqRel);
+        self.bytes.fetch_sub(self.weight_of(&report), AcqRel);
         Some(report)
     }
 

@@ -30,6 +30,8 @@ use crate::{
 const IDLE: (Duration, Duration) = (Duration::from_millis(5), Duration::from_millis(50));
 /// Reports taken in one turn, so that sending is never starved by a storm.
 const REPORTS_PER_TURN: usize = 1_024;
+/// How long a turn takes reports at most: a slow Redis is asked for each new error, and a deadline does not wait for it.
+const TURN: Duration = Duration::from_millis(100);
 /// What a service does with an event before it is sent: edits it, and tells whether it is sent at all.
 pub(crate) type BeforeSend = Box<dyn FnMut(&mut IssueEvent) -> bool + Send>;
 
@@ -150,9 +152,15 @@ impl Worker {
 
     /// Takes one turn's reports into their windows.
     fn absorb(&mut self) -> usize {
+        let start = Instant::now();
+        let mut now = start;
         for taken in 0..REPORTS_PER_TURN {
+            if now.saturating_duration_since(start) > TURN {
+                break;
+            }
             let Some(report) = self.queue.take() else { return taken };
-            self.count(report);
+            self.count(report, now);
+            now = Instant::now();
         }
         REPORTS_PER_TURN
     }
@@ -163,8 +171,7 @@ impl Worker {
         self.counters.dropped(DropReason::QueueFull, self.windows.repeats.collect_abandoned());
     }
 
-    fn count(&mut self, mut report: Box<Report>) {
-        let now = Instant::now();
+    fn count(&mut self, mut report: Box<Report>, now: Instant) {
         let Origin { project, service, .. } = &self.editor.origin;
         if report.is_crowded
             && let Some(counter) = report.repeats.take()

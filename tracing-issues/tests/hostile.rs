@@ -13,18 +13,14 @@ use std::{
     process::{Command, Stdio},
     sync::{
         Arc, Barrier,
-        atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed},
+        atomic::{AtomicBool, Ordering::Relaxed},
     },
     thread,
     time::{Duration, Instant},
 };
 
 use tracing::{error, error_span, info, info_span};
-use tracing_issues::{
-    dedup::{Deduplicator, Verdict},
-    fingerprint::Fingerprint,
-    publish::{Envelope, Outcome, Publisher, Settlement},
-};
+use tracing_issues::publish::{Envelope, Outcome, Publisher, Settlement};
 use tracing_subscriber::prelude::*;
 
 use crate::support::{captured_with, in_own_process, install_with};
@@ -176,6 +172,44 @@ fn threads_that_panic_together_are_all_reported() {
     });
 }
 
+/// Answers, but takes its time.
+struct Slow(Arc<AtomicUsize>);
+impl Deduplicator for Slow {
+    fn admit(&mut self, _: &Fingerprint) -> Verdict {
+        self.0.fetch_add(1, Relaxed);
+        thread::sleep(Duration::from_millis(90));
+        Verdict::Admit
+    }
+}
+
+#[test]
+fn a_slow_deduplicator_does_not_delay_the_end() {
+    let asked = Arc::new(AtomicUsize::new(0));
+    let (publisher, _) = tracing_issues::testing::memory();
+    let (issues, guard) = tracing_issues::builder("newsfeed")
+        .publisher(publisher)
+        .deduplicator(Slow(Arc::clone(&asked)))
+        .flush_timeout(Duration::from_millis(500))
+        .panics(false)
+        .build()
+        .unwrap();
+    let stats = issues.stats();
+    tracing::subscriber::with_default(tracing_subscriber::registry().with(issues), || {
+        for n in 0..90 {
+            error!(fingerprint = format!("f{n}"), "new");
+        }
+    });
+    guard.shutdown();
+    let end = Instant::now() + Duration::from_secs(30);
+    while stats().waiting() > 0 && Instant::now() < end {
+        thread::sleep(Duration::from_millis(5));
+    }
+    // What was not sent in time is known to be lost; the rest was not asked for.
+    let stats = stats();
+    assert_eq!(stats.seen, stats.delivered + stats.dropped.total(), "{stats:?}");
+    assert!(asked.load(Relaxed) < 60, "{asked:?} of 90");
+}
+
 #[test]
 fn a_filter_that_logs_does_not_recurse() {
     in_own_process(|| {
@@ -198,4 +232,49 @@ fn a_filter_that_logs_does_not_recurse() {
 fn a_filter_that_panics_loses_no_error() {
     let (events, _) = captured_with(|builder| builder.filter(|_| panic!("in the filter")), || error!("lost"));
     assert_eq!(events[0]["title"], "lost");
+}
+
+#[test]
+fn errors_in_destructors_of_threads_are_taken() {
+    struct Logs;
+    impl Drop for Logs {
+        fn drop(&mut self) {
+            error!("thread ends");
+        }
+    }
+    thread_local! { static LOGS: Logs = const { Logs }; }
+    in_own_process(|| {
+        let (guard, _) = install_with(|builder| builder);
+        for _ in 0..3 {
+            thread::spawn(|| LOGS.with(|_| error!("thread begins"))).join().unwrap();
+        }
+        assert_eq!(guard.shutdown().seen, 6);
+    });
+}
+
+#[test]
+fn a_thread_keeps_little_of_a_large_error() {
+    in_own_process(|| {
+        let (_guard, _) = install_with(|builder| builder);
+        let text = "word ".repeat(1_600);
+        let log = || error!(a = text, b = text, c = text, d = text, e2 = text, "large");
+        // Some threads have to bring a report; those that only count are what is looked at.
+        let kept = (0..50).map(|_| {
+            thread::sleep(Duration::from_millis(5));
+            thread::scope(|scope| scope.spawn(|| allocation_counter::measure(log).bytes_current).join().unwrap())
+        });
+        let least = kept.min().unwrap();
+        assert!(least < 16_000, "{least} bytes");
+    });
+}
+
+/// A runtime must not be dropped inside of another one, and most services build the layer inside of theirs.
+#[test]
+#[cfg(feature = "redis")]
+fn a_mistake_is_told_also_inside_of_an_async_main() {
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    runtime.block_on(async {
+        let builder = tracing_issues::builder("newsfeed").redis_url("redis://127.0.0.1:1/").url("nonsense");
+        assert!(builder.build().is_err());
+    });
 }

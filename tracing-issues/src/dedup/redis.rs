@@ -18,8 +18,8 @@ const PROBE_INTERVAL: Duration = Duration::from_secs(5);
 /// Shares first reports between the instances of a service through Redis.
 pub(crate) struct RedisDeduplicator {
     pool: Pool,
-    /// Drives the client on the worker's thread; the host needs no tokio.
-    runtime: tokio::runtime::Runtime,
+    /// Drives the client on the worker's thread; the host needs no tokio. `None` only while dropping.
+    runtime: Option<tokio::runtime::Runtime>,
     key_prefix: String,
     /// While the circuit is open, nobody asks Redis.
     open_until: Option<Instant>,
@@ -40,7 +40,8 @@ impl RedisDeduplicator {
         let pool = config.create_pool(Some(Runtime::Tokio1)).map_err(|error| error.to_string())?;
         let runtime =
             tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|error| error.to_string())?;
-        Ok(Self { pool, runtime, key_prefix: format!("{service}:error_fingerprint:"), open_until: None })
+        let key_prefix = format!("{service}:error_fingerprint:");
+        Ok(Self { pool, runtime: Some(runtime), key_prefix, open_until: None })
     }
 
     fn ask(&self, fingerprint: &Fingerprint) -> Result<Verdict, ()> {
@@ -53,7 +54,18 @@ impl RedisDeduplicator {
             let before: Option<Vec<u8>> = set.query_async(&mut connection).await.map_err(|_| ())?;
             Ok(if before.is_none() { Verdict::Admit } else { Verdict::Suppress })
         };
-        self.runtime.block_on(async { tokio::time::timeout(TIMEOUT, question).await.unwrap_or(Err(())) })
+        let runtime = self.runtime.as_ref().ok_or(())?;
+        runtime.block_on(async { tokio::time::timeout(TIMEOUT, question).await.unwrap_or(Err(())) })
+    }
+}
+
+/// A runtime that is dropped inside of another one panics, and that is where a service is whose configuration has a mistake
+/// elsewhere.
+impl Drop for RedisDeduplicator {
+    fn drop(&mut self) {
+        if let Some(runtime) = self.runtime.take() {
+            runtime.shutdown_background();
+        }
     }
 }
 

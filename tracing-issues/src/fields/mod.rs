@@ -145,12 +145,18 @@ impl Fields {
     /// Forgets everything; keeps the buffers unless they are large.
     #[inline]
     pub(crate) fn clear(&mut self) {
-        if self.text.capacity() > KEPT_BYTES {
+        if self.is_large() {
             *self = Self::default();
         }
         self.text.clear();
         self.entries.clear();
         self.links.clear();
+    }
+
+    /// Whether the buffers are not worth keeping.
+    #[inline]
+    pub(crate) fn is_large(&self) -> bool {
+        self.text.capacity() > KEPT_BYTES
     }
 
     /// Keeps only the first entries.

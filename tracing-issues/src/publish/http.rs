@@ -16,8 +16,9 @@ use super::{Envelope, Outcome, Publisher, Settlement};
 const CHANNEL_CAPACITY: usize = 256;
 /// The most events in one request.
 const BATCH_EVENTS: usize = 100;
-/// The most bytes in one request, unless a single event is larger.
-const BATCH_BYTES: usize = 1024 * 1024;
+/// The most bytes in one request, but for its last event. Proxies refuse a body of more than 1 MiB unless they are told
+/// otherwise, and would refuse it again and again.
+const BATCH_BYTES: usize = 640 * 1024;
 /// How long a request may take in all.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
 

@@ -47,17 +47,17 @@ impl Report {
     /// What decides the issue.
     #[inline]
     pub(crate) fn facts(&self) -> Facts<'_> {
-        match self.origin {
+        if let Origin::Event(metadata) = self.origin
+            && self.roles.are_few()
+            && self.fields.len() == self.own
+        {
             // Nothing but a message that says something: what most errors are.
-            Origin::Event(metadata)
-                if self.roles.are_few()
-                    && self.fields.len() == self.own
-                    && !self.message().trim_ascii_start().is_empty() =>
-            {
-                Facts { message: self.message(), ..Facts::at(FactsOrigin::Callsite(metadata)) }
+            let message = self.message();
+            if message.as_bytes().first().is_some_and(|byte| !byte.is_ascii_whitespace()) {
+                return Facts { message, ..Facts::at(FactsOrigin::Callsite(metadata)) };
             }
-            _ => self.facts_of_roles(),
         }
+        self.facts_of_roles()
     }
 
     fn facts_of_roles(&self) -> Facts<'_> {

@@ -76,12 +76,17 @@ pub(crate) enum Cause<'a> {
 #[derive(Debug, Clone, Copy, Default)]
 struct Roles {
     message: Option<u8>,
+    /// The first field that holds an error with its chain.
+    chain: Option<u8>,
+    /// The first one that is named as an error and holds a text.
     error: Option<u8>,
     component: Option<u8>,
     fingerprint: Option<u8>,
     severity: Option<u8>,
     /// It is a record of the `log` crate.
     is_log: bool,
+    /// Another field than the message has a meaning.
+    has_others: bool,
 }
 
 impl Default for Report {
@@ -125,6 +130,14 @@ impl Report {
         self.crumbs.clear();
         (self.own, self.is_crowded) = (0, false);
         (self.thread, self.backtrace, self.trace, self.repeats) = (None, None, None, None);
+    }
+
+    /// Forgets everything if that gives memory back: a thread that keeps one for its next error may never have another.
+    #[inline]
+    pub(crate) fn give_back_what_is_large(&mut self) {
+        if self.fields.is_large() || !self.crumbs.is_empty() {
+            self.clear();
+        }
     }
 
     /// Adds the next span outwards.
@@ -241,7 +254,7 @@ impl Report {
 
     /// The error and the field that it is in: the first one that holds a chain, else the first one named so.
     pub(crate) fn cause(&self) -> Option<(&'static str, Cause<'_>)> {
-        match self.role(self.roles.error)? {
+        match self.role(self.roles.chain.or(self.roles.error))? {
             (name, Value::Error(chain)) => Some((name, Cause::Chain(chain))),
             (name, value) => Some((name, Cause::Text(value.as_text()?))),
         }
@@ -303,33 +316,32 @@ impl Roles {
     #[inline]
     fn of(fields: &Fields) -> Self {
         let mut roles = Self::default();
-        let (mut chain, mut named) = (None, None);
         for (position, name, is_chain) in fields.names() {
-            let index = u8::try_from(position).ok();
+            // There are at most 64.
+            let index = Some(position as u8);
             match name {
                 "message" => roles.message = index,
                 "component" => roles.component = index,
                 "fingerprint" => roles.fingerprint = index,
                 "severity" => roles.severity = index,
                 "log.target" => roles.is_log = true,
-                _ if is_chain => chain = chain.or(index),
+                _ if is_chain => roles.chain = roles.chain.or(index),
                 // A number is no error, whatever it is called.
                 name if names_an_error(name)
                     && fields.at(position).is_some_and(|(_, value)| value.as_text().is_some()) =>
                 {
-                    named = named.or(index);
+                    roles.error = roles.error.or(index);
                 }
-                _ => (),
+                _ => continue,
             }
+            roles.has_others |= name != "message";
         }
-        roles.error = chain.or(named);
         roles
     }
 
     /// Whether nothing but the message has a meaning of its own.
     #[inline]
     fn are_few(&self) -> bool {
-        let Self { message, error, component, fingerprint, severity, is_log } = self;
-        message.is_some() && error.or(*component).or(*fingerprint).or(*severity).is_none() && !is_log
+        self.message.is_some() && !self.has_others
     }
 }

@@ -16,7 +16,9 @@ use tracing_issues::{IssueGuard, Stats};
 /// How long anything may take before a test gives up on it.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(90);
 /// No call may take so long, on a machine that is busy with other tests. One that waits for a network would take longer.
-const LONGEST_CALL: Duration = Duration::from_secs(1);
+const LONGEST_CALL: Duration = Duration::from_secs(2);
+/// Nor so long on average.
+const MEAN_CALL: Duration = Duration::from_millis(10);
 
 /// Checks the law of the counters.
 #[track_caller]
@@ -106,6 +108,8 @@ impl Calls {
     /// Checks that nobody waited for anything.
     #[track_caller]
     pub(crate) fn check(&self) {
-        assert!(self.longest < LONGEST_CALL && self.sum / self.count.max(1) < Duration::from_millis(10), "{self:?}");
+        // One of them may be unlucky, also if there are few.
+        let bound = LONGEST_CALL + MEAN_CALL * self.count;
+        assert!(self.longest < LONGEST_CALL && self.sum < bound, "{self:?}");
     }
 }

@@ -46,8 +46,8 @@ pub(crate) struct Outbox {
     /// Set while the publisher is down: when to try again, and how long to wait after that.
     pause: Option<(Instant, Duration)>,
     is_down: bool,
-    /// The events that stderr was told of in this outage.
-    said: HashSet<Uuid>,
+    /// The errors that stderr was told of in this outage, by the keys of their records.
+    said: HashSet<String>,
     /// The drops that events have told the server about.
     told: Dropped,
 }
@@ -230,11 +230,12 @@ impl Outbox {
                 Outcome::Rejected(reason) => {
                     counters.dropped(DropReason::Rejected, envelope.occurrences);
                     let destination = self.publisher.destination();
-                    say(&format!("refused by {destination}: {reason}: {}", envelope.title.escape_debug()));
+                    let (reason, title) = (reason.escape_debug(), envelope.title.escape_debug());
+                    say(&format!("refused by {destination}: {reason}: {title}"));
                 }
                 Outcome::Unavailable(reason) => {
                     self.went_down(&reason, counters);
-                    self.say_unsent(envelope.event_id, &envelope.payload);
+                    self.say_unsent(&envelope.key, &envelope.payload);
                     // It may have been in flight when the spool was opened, or the disk came back.
                     self.keep(&envelope);
                     self.backlog.push_back(envelope);
@@ -243,9 +244,9 @@ impl Outbox {
         }
     }
 
-    /// Writes an event that cannot be sent to stderr, once per outage, where container logs pick it up.
-    pub(crate) fn say_unsent(&mut self, id: Uuid, payload: &[u8]) {
-        if self.said.len() < MAX_UNSENT_LINES && self.said.insert(id) {
+    /// Writes an error that cannot be sent to stderr, once per outage, where container logs pick it up.
+    pub(crate) fn say_unsent(&mut self, key: &str, payload: &[u8]) {
+        if self.said.len() < MAX_UNSENT_LINES && self.said.insert(key.to_owned()) {
             say_line(&unsent_line(payload));
         }
     }
@@ -267,7 +268,7 @@ impl Outbox {
             say(&format!("{lost} errors could not be sent to {destination} before the exit"));
         }
         for envelope in std::mem::take(&mut self.backlog) {
-            self.say_unsent(envelope.event_id, &envelope.payload);
+            self.say_unsent(&envelope.key, &envelope.payload);
         }
         lost
     }

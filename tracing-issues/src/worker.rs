@@ -281,7 +281,7 @@ impl Worker {
             && let Some(event) = self.editor.event(&due)
             && let Ok(payload) = event.to_json()
         {
-            self.outbox.say_unsent(event.event_id, &payload);
+            self.outbox.say_unsent(&event.record_key(), &payload);
         }
     }
 }

@@ -13,14 +13,18 @@ use std::{
     process::{Command, Stdio},
     sync::{
         Arc, Barrier,
-        atomic::{AtomicBool, Ordering::Relaxed},
+        atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed},
     },
     thread,
     time::{Duration, Instant},
 };
 
 use tracing::{error, error_span, info, info_span};
-use tracing_issues::publish::{Envelope, Outcome, Publisher, Settlement};
+use tracing_issues::{
+    dedup::{Deduplicator, Verdict},
+    fingerprint::Fingerprint,
+    publish::{Envelope, Outcome, Publisher, Settlement},
+};
 use tracing_subscriber::prelude::*;
 
 use crate::support::{captured_with, in_own_process, install_with};

@@ -159,10 +159,14 @@ impl Fields {
         self.text.capacity() > KEPT_BYTES
     }
 
-    /// Keeps only the first entries.
-    pub(crate) fn truncate(&mut self, entries: usize) {
-        self.entries.truncate(entries);
-        self.compact();
+    /// A copy of the first entries, with at most so many bytes of each text.
+    pub(crate) fn shortened(&self, entries: usize, bytes: usize) -> Self {
+        let mut short = Self::default();
+        for entry in self.entries.iter().take(entries) {
+            let value = short.adopt(self, entry.value, bytes);
+            short.entries.push(Entry { name: entry.name, value });
+        }
+        short
     }
 
     /// The entry at `index`, in the order of recording.
@@ -189,7 +193,7 @@ impl Fields {
             if self.text.len() + later.text.len() > MAX_TEXT_BYTES {
                 self.compact();
             }
-            let value = self.adopt(later, entry.value);
+            let value = self.adopt(later, entry.value, usize::MAX);
             self.set(entry.name, value);
         }
     }
@@ -212,7 +216,7 @@ impl Fields {
     fn append_what_fits(&mut self, other: &Self) {
         for entry in &other.entries {
             if self.text.len() + other.len_of(entry.value) <= MAX_TEXT_BYTES {
-                let value = self.adopt(other, entry.value);
+                let value = self.adopt(other, entry.value, usize::MAX);
                 self.entries.push(Entry { name: entry.name, value });
             }
         }
@@ -276,20 +280,24 @@ impl Fields {
         }
     }
 
-    /// Copies what a value of `other` refers to.
-    fn adopt(&mut self, other: &Self, value: Stored) -> Stored {
+    /// Copies what a value of `other` refers to, at most so many bytes of each text.
+    fn adopt(&mut self, other: &Self, value: Stored, bytes: usize) -> Stored {
+        let cut = |piece| {
+            let text = other.piece(piece);
+            &text[..text.floor_char_boundary(bytes)]
+        };
         match value {
-            Stored::Text(piece) => Stored::Text(self.push(other.piece(piece))),
-            Stored::Formatted(piece) => Stored::Formatted(self.push(other.piece(piece))),
+            Stored::Text(piece) => Stored::Text(self.push(cut(piece))),
+            Stored::Formatted(piece) => Stored::Formatted(self.push(cut(piece))),
             Stored::Error { first, count } => {
                 let links = other.links.get(first as usize..(first + count) as usize).unwrap_or_default();
                 let first = self.links.len() as u32;
                 for link in links {
                     let kind = match link.kind {
-                        StoredKind::Name(name) => StoredKind::Name(self.push(other.piece(name))),
+                        StoredKind::Name(name) => StoredKind::Name(self.push(cut(name))),
                         kind @ (StoredKind::Known(_) | StoredKind::Io(_)) => kind,
                     };
-                    let message = self.push(other.piece(link.message));
+                    let message = self.push(cut(link.message));
                     self.links.push(Link { kind, message, ..*link });
                 }
                 Stored::Error { first, count }
@@ -309,7 +317,7 @@ impl Fields {
     fn compact(&mut self) {
         let old = std::mem::take(self);
         for entry in &old.entries {
-            let value = self.adopt(&old, entry.value);
+            let value = self.adopt(&old, entry.value, usize::MAX);
             self.entries.push(Entry { name: entry.name, value });
         }
     }

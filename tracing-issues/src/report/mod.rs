@@ -16,6 +16,10 @@ use crate::{
     trace::TraceIds,
 };
 
+/// What is kept of a report where there is no room: so many fields, and so many bytes of each.
+const MAX_SHORT_FIELDS: usize = 16;
+const MAX_SHORT_BYTES: usize = 256;
+
 /// How cheap keys are made. Seeded per process: nobody outside can make two of them meet.
 pub(crate) type KeyHashing = foldhash::quality::RandomState;
 
@@ -185,11 +189,9 @@ impl Report {
 
     /// A copy with what identifies the error only, where there is no room for more.
     pub(crate) fn without_details(&self) -> Box<Self> {
-        let mut own = Fields::default();
-        own.append(&self.fields);
-        own.truncate(self.own);
-        let roles = Roles::of(&own);
-        Box::new(Self { at: self.at, origin: self.origin, fields: own, own: self.own, roles, ..Self::default() })
+        let fields = self.fields.shortened(self.own.min(MAX_SHORT_FIELDS), MAX_SHORT_BYTES);
+        let (own, roles) = (fields.len(), Roles::of(&fields));
+        Box::new(Self { at: self.at, origin: self.origin, fields, own, roles, ..Self::default() })
     }
 
     /// The fingerprint of everything that comes from this callsite. It has the line, since it stands for one callsite.

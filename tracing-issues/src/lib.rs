@@ -283,13 +283,14 @@
 //! |---|---|---|
 //! | one value | 8 KiB; 32 KiB of an error that comes as text | cut with `…`, not even formatted |
 //! | an event or span | 64 fields | the first are kept |
-//! | an event with its spans | 64 KiB of text | fields of outer spans are left out |
+//! | an event with its spans | 64 KiB of text | fields that do not fit are left out, of outer spans first |
 //! | a scope | 32 spans | the nearest are kept |
 //! | an error | 32 causes | the outermost are kept |
 //! | an event on the wire | 256 KiB | details are cut; `context.truncated` says so |
 //! | the queue | 8,192 reports ([`Builder::queue_capacity`]), 8 MiB | dropped as `queue_full` |
 //! | different errors at a time | 4,096 | those that were told make room; else dropped as `too_many_issues` |
 //! | new issues of one place | 100 an hour | the rest are one issue of the place, with an exact count |
+//! | details for the next summaries | 8 MiB | of further errors 16 fields and 256 bytes of each text are kept, no spans |
 //! | events on their way | 256, 4 MiB | errors are counted until there is room |
 //! | the spool | 64 MiB a process | kept in memory only |
 //!

@@ -4,13 +4,16 @@ use std::process::Command;
 
 use crate::run::{Outcome, cargo_with, output, root, run, say, script};
 
+/// What no member of the workspace asks of the library, and has tests.
+const EVERY_FEATURE: &str = "tracing-issues/metrics,tracing-issues/opentelemetry";
+
 /// Every test. A service that cannot be had fails the run; nothing is skipped.
 pub(crate) fn all(_: &[String]) -> Outcome {
     script("scripts/services", &["up".to_owned(), "--install".to_owned()])?;
     let variables = service_variables()?;
     // Tests start these as processes.
-    cargo_with(&["build", "--workspace", "--bins"], &variables)?;
-    cargo_with(&["test", "--workspace"], &variables)?;
+    cargo_with(&["build", "--workspace", "--bins", "--features", EVERY_FEATURE], &variables)?;
+    cargo_with(&["test", "--workspace", "--features", EVERY_FEATURE], &variables)?;
     browser(&[])
 }
 

@@ -458,7 +458,6 @@ fn program(strategy: &str, arguments: &[&str]) -> Output {
 }
 
 #[test]
-#[ignore = "builds a program of its own, which takes about a minute"]
 fn where_panics_abort_they_are_delivered_before() {
     let last_words = ["an error before", "the last words"];
     check_death(&program("abort", &[]), &last_words);
@@ -466,7 +465,6 @@ fn where_panics_abort_they_are_delivered_before() {
 }
 
 #[test]
-#[ignore = "builds a program of its own, which takes about a minute"]
 fn a_panic_that_unwinds_main_is_delivered() {
     check_death(&program("unwind", &["main"]), &["an error before", "the last words"]);
 }

@@ -19,7 +19,7 @@ use crate::{
 };
 
 /// Long enough for the client to give up on a record and to be asked again.
-const OUTAGE: Duration = Duration::from_secs(65);
+const OUTAGE: Duration = Duration::from_secs(125);
 
 #[test]
 fn a_long_outage_makes_no_errors_of_its_own() {

@@ -278,7 +278,8 @@ impl Builder {
     /// Shows each event to `edit` before it is sent, on the library's own thread: it may change what people read, and
     /// answers whether the event is sent. Identity and counts are not its to change: `event_id`, `fingerprint`, `issue_id`,
     /// `occurrences`, `first_at` and `last_at` stay. What it drops is counted as `filtered`; if it panics, the event is sent as
-    /// it was. An event can stand for many errors.
+    /// it was. An event can stand for many errors. It is shown again for
+    /// each checkpoint in a spool, and for what stderr says of it: do not count in here.
     pub fn before_send(mut self, edit: impl FnMut(&mut IssueEvent) -> bool + Send + 'static) -> Self {
         self.before_send = Some(Box::new(edit));
         self

@@ -320,6 +320,7 @@
 mod aggregate;
 mod breadcrumbs;
 mod builder;
+mod bytes;
 mod capture;
 mod categorise;
 mod control;

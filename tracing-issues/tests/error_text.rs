@@ -8,7 +8,7 @@ use std::{env, fmt, io, process::Command};
 
 use color_eyre::Section as _;
 use eyre::WrapErr as _;
-use tracing_issues::error_text::{ErrorText, TypeName, debug_root, type_name_of};
+use tracing_issues::error_text::{ErrorText, TypeName, type_name_of};
 
 const ROOT: &str = "Connection refused (os error 111)";
 
@@ -186,7 +186,7 @@ enum ShopError {
 }
 
 #[track_caller]
-fn check_kind(error: &(impl std::error::Error + 'static), kind: &str, root: Option<&str>) {
+fn check_kind(error: &(impl std::error::Error + 'static), kind: &str) {
     let mut name = TypeName::default();
     type_name_of(error, &mut name);
     assert_eq!(name.as_str(), kind);
@@ -194,22 +194,20 @@ fn check_kind(error: &(impl std::error::Error + 'static), kind: &str, root: Opti
         let parsed = ErrorText::parse(&text);
         assert_eq!((parsed.kind(), parsed.root(), parsed.message), (kind, "", text.as_str()));
     }
-    assert_eq!(debug_root(&format!("{error:?}")), root);
-    assert_eq!(debug_root(&format!("{error:#?}")), root);
 }
 
 #[test]
 fn a_derived_debug_tells_the_kind() {
-    check_kind(&ShopError::Closed, "Closed", None);
-    check_kind(&ShopError::from(no_rate()), "Rate", None);
-    check_kind(&ShopError::Network { attempts: 3, source: refused() }, "Network", Some("Connection refused"));
-    check_kind(&no_rate(), "RateError", None);
-    check_kind(&"x".parse::<u8>().unwrap_err(), "ParseIntError", None);
-    check_kind(&"x".parse::<f64>().unwrap_err(), "ParseFloatError", None);
-    check_kind(&String::from_utf8(vec![0xff]).unwrap_err(), "FromUtf8Error", None);
-    check_kind(&env::var("TRACING_ISSUES_NOT_SET").unwrap_err(), "NotPresent", None);
-    check_kind(&serde_json::from_str::<u8>("x").unwrap_err(), "", None);
-    check_kind(&refused(), "Os", Some("Connection refused"));
+    check_kind(&ShopError::Closed, "Closed");
+    check_kind(&ShopError::from(no_rate()), "Rate");
+    check_kind(&ShopError::Network { attempts: 3, source: refused() }, "Network");
+    check_kind(&no_rate(), "RateError");
+    check_kind(&"x".parse::<u8>().unwrap_err(), "ParseIntError");
+    check_kind(&"x".parse::<f64>().unwrap_err(), "ParseFloatError");
+    check_kind(&String::from_utf8(vec![0xff]).unwrap_err(), "FromUtf8Error");
+    check_kind(&env::var("TRACING_ISSUES_NOT_SET").unwrap_err(), "NotPresent");
+    check_kind(&serde_json::from_str::<u8>("x").unwrap_err(), "");
+    check_kind(&refused(), "Os");
 }
 
 #[test]
@@ -226,7 +224,6 @@ fn nothing_is_allocated() {
         let mut name = TypeName::default();
         type_name_of(&error, &mut name);
         assert_eq!((name.as_str(), ErrorText::parse(&debug).kind()), ("Network", "Network"));
-        assert!(debug_root(&debug).is_some());
     });
     assert_eq!(counted.count_total, 0);
 }

@@ -1,5 +1,5 @@
-//! What a derived `Debug` output tells without its `Display`: the type's name and the innermost message.
-//! It does not parse Rust values: it reads the first word, and string literals.
+//! What a derived `Debug` output tells without its `Display`: the type's name. It does not parse Rust values: it reads the
+//! first word.
 
 use std::fmt::{self, Debug, Write};
 
@@ -16,36 +16,6 @@ pub fn type_name(debug: &str) -> &str {
         debug = inner.trim_end_matches(')');
     }
     debug_name(debug).filter(|name| *name != "Error").unwrap_or_default()
-}
-
-/// The innermost `message: ".."` of a derived `Debug` output, still escaped as `Debug` writes it (`\"`, `\n`).
-///
-/// `Sqlx(Database(PgDatabaseError { code: "23505", message: "duplicate key", .. }))` gives `duplicate key`. Of two that
-/// are equally deep the first one counts. A literal that was cut off gives nothing.
-pub fn debug_root(text: &str) -> Option<&str> {
-    debug_name(text)?;
-    let bytes = text.as_bytes();
-    let (mut at, mut depth, mut root) = (0, 0_usize, None);
-    while let Some(byte) = bytes.get(at) {
-        match byte {
-            b'(' | b'{' | b'[' => depth += 1,
-            b')' | b'}' | b']' => depth = depth.saturating_sub(1),
-            // A `char` that is a quote begins no text.
-            b'\'' if text[at..].starts_with("'\"'") => at += 2,
-            b'"' => {
-                let start = at + 1;
-                let end = start + literal_end(&bytes[start..])?;
-                let is_message = text[..at].ends_with(" message: ");
-                if is_message && root.is_none_or(|(deepest, _)| depth > deepest) {
-                    root = Some((depth, &text[start..end]));
-                }
-                at = end;
-            }
-            _ => (),
-        }
-        at += 1;
-    }
-    root.map(|(_, message)| message)
 }
 
 /// Learns the type's name from an error's `Debug` without an allocation; the formatter is stopped as soon as the name is
@@ -129,16 +99,6 @@ fn starts_with_field(text: &str) -> bool {
     text.starts_with("..") || matches!(after.chars().next(), None | Some(':' | '…'))
 }
 
-/// Where the quote is that ends a string literal.
-fn literal_end(literal: &[u8]) -> Option<usize> {
-    let mut is_escaped = false;
-    literal.iter().position(|byte| {
-        let is_end = *byte == b'"' && !is_escaped;
-        is_escaped = *byte == b'\\' && !is_escaped;
-        is_end
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -173,43 +133,6 @@ mod tests {
         ] {
             assert_eq!(type_name(debug), name, "{debug}");
         }
-    }
-
-    #[track_caller]
-    fn check_root(debug: &str, root: Option<&str>) {
-        assert_eq!(debug_root(debug), root, "{debug}");
-    }
-
-    #[test]
-    fn the_innermost_message_is_the_root() {
-        check_root(
-            r#"Sqlx(Database(PgDatabaseError { severity: Error, code: "23505", message: "duplicate key value violates unique constraint \"users_email_key\"", detail: None }))"#,
-            Some(r#"duplicate key value violates unique constraint \"users_email_key\""#),
-        );
-        check_root(
-            r#"reqwest::Error { kind: Request, url: "http://..", source: hyper_util::client::legacy::Error(Connect, ConnectError("tcp connect error", 127.0.0.1:1, Os { code: 111, kind: ConnectionRefused, message: "Connection refused" })) }"#,
-            Some("Connection refused"),
-        );
-        check_root(r#"Error { kind: Db, cause: Some(DbError { message: "gone" }) }"#, Some("gone"));
-        check_root(r#"A { message: "outer", source: B { message: "inner" } }"#, Some("inner"));
-        check_root(r#"A { source: B { message: "inner" }, message: "outer" }"#, Some("inner"));
-        check_root(r#"A([B { message: "first" }, B { message: "second" }])"#, Some("first"));
-        check_root("A {\n    message: \"pretty\",\n}", Some("pretty"));
-    }
-
-    #[test]
-    fn what_stands_in_a_text_is_no_field() {
-        check_root(r#"A { url: "{ message: \"x\" }" }"#, None);
-        check_root(r#"A { quote: '"', message: "kept" }"#, Some("kept"));
-        check_root(r#"A { path: "C:\\", message: "kept" }"#, Some("kept"));
-        check_root(r#"A { error_message: "another field" }"#, None);
-    }
-
-    #[test]
-    fn text_that_is_no_debug_has_no_root() {
-        check_root(r#"cannot parse { message: "x" }"#, None);
-        check_root(r#"A { message: "cut o…"#, None);
-        check_root("", None);
     }
 
     /// A `Debug` that tells how often it was asked for more than its name.
@@ -251,7 +174,6 @@ mod tests {
         #[test]
         fn any_text_is_survived(text in r#"(Err\(|[A-Z][a-z:]{0,4}|[(){} "'\\.:]|message: |€|\PC){0,30}"#) {
             prop_assert!(text.contains(type_name(&text)));
-            prop_assert!(debug_root(&text).is_none_or(|root| text.contains(root)));
             let mut name = TypeName::default();
             type_name_of(&format_args!("{text}"), &mut name);
             prop_assert!(text.starts_with(name.start()));

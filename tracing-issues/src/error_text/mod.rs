@@ -6,7 +6,7 @@ mod debug;
 #[cfg(test)]
 mod tests;
 
-pub use self::debug::{TypeName, debug_root, type_name, type_name_of};
+pub use self::debug::{TypeName, type_name, type_name_of};
 
 /// The parts of a printed error. A text that has no parts is just its message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,46 +1,11 @@
-//! The bytes of a cleaned message, read without bounds to check: what lies outside is 0, which no message contains.
-//! Knows classes of characters, and nothing of their meaning.
+//! What rules of normalisation ask of a message's bytes: runs of letters and digits, and classes of characters.
+//! Knows nothing of their meaning. No message contains a 0, which is what lies outside of it.
 
-/// A view of a message. All that rules look for is ASCII, so its ranges end on boundaries of characters.
-#[derive(Clone, Copy)]
-pub(super) struct Text<'a>(&'a [u8]);
+pub(super) use crate::bytes::Bytes as Text;
 
 impl<'a> Text<'a> {
-    pub(super) fn new(text: &'a str) -> Self {
-        Self(text.as_bytes())
-    }
-
-    pub(super) fn len(self) -> usize {
-        self.0.len()
-    }
-
-    pub(super) fn at(self, at: usize) -> u8 {
-        self.0.get(at).copied().unwrap_or(0)
-    }
-
-    pub(super) fn before(self, at: usize) -> u8 {
-        // At the start this is far behind the end.
-        self.at(at.wrapping_sub(1))
-    }
-
-    pub(super) fn slice(self, start: usize, end: usize) -> &'a [u8] {
-        self.0.get(start..end).unwrap_or_default()
-    }
-
     pub(super) fn starts_with(self, at: usize, prefix: &str) -> bool {
-        self.0.get(at..).is_some_and(|rest| rest.starts_with(prefix.as_bytes()))
-    }
-
-    /// The end of the run of `class` that starts here.
-    pub(super) fn skip(self, at: usize, mut class: impl FnMut(u8) -> bool) -> usize {
-        let rest = self.0.get(at..).unwrap_or_default();
-        at + rest.iter().position(|byte| !class(*byte)).unwrap_or(rest.len())
-    }
-
-    /// As `skip`, but looks at no more than `most` bytes.
-    pub(super) fn skip_most(self, at: usize, most: usize, class: impl Fn(u8) -> bool) -> usize {
-        let rest = self.slice(at, (at + most).min(self.len()));
-        at + rest.iter().position(|byte| !class(*byte)).unwrap_or(rest.len())
+        self.slice(at, at + prefix.len()) == prefix.as_bytes()
     }
 
     /// The letters and digits that start here.
@@ -56,12 +21,6 @@ impl<'a> Text<'a> {
             is_inside
         });
         Segment { start, end, bytes: self.slice(start, end), any, all }
-    }
-
-    /// The start of the run of `class` that ends here, at most `most` bytes back.
-    pub(super) fn skip_back(self, at: usize, most: usize, class: impl Fn(u8) -> bool) -> usize {
-        let passed = self.slice(at.saturating_sub(most), at);
-        at - passed.iter().rev().position(|byte| !class(*byte)).unwrap_or(passed.len())
     }
 
     /// The end of exactly `count` bytes of `class`.

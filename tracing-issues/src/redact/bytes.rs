@@ -1,31 +1,8 @@
-//! The bytes of a text, read without bounds to check: what lies outside is 0.
-//! Knows classes of characters and how quotes are written, and nothing of secrets.
+//! What redaction asks of a text's bytes: classes of characters, and how quotes are written. Knows nothing of secrets.
 
-/// A view of a text. What rules look for is ASCII or a whole character, so ranges end on boundaries of characters.
-#[derive(Clone, Copy)]
-pub(super) struct Bytes<'a>(&'a [u8]);
+pub(super) use crate::bytes::Bytes;
 
 impl<'a> Bytes<'a> {
-    pub(super) fn new(text: &'a str) -> Self {
-        Self(text.as_bytes())
-    }
-
-    pub(super) fn len(self) -> usize {
-        self.0.len()
-    }
-
-    pub(super) fn at(self, at: usize) -> u8 {
-        self.0.get(at).copied().unwrap_or(0)
-    }
-
-    pub(super) fn before(self, at: usize) -> u8 {
-        at.checked_sub(1).map_or(0, |at| self.at(at))
-    }
-
-    pub(super) fn slice(self, start: usize, end: usize) -> &'a [u8] {
-        self.0.get(start..end.min(self.len())).unwrap_or_default()
-    }
-
     pub(super) fn str(self, start: usize, end: usize) -> &'a str {
         std::str::from_utf8(self.slice(start, end)).unwrap_or_default()
     }
@@ -33,24 +10,6 @@ impl<'a> Bytes<'a> {
     /// Whether this ASCII text stands here, in either case.
     pub(super) fn has(self, at: usize, text: &str) -> bool {
         self.slice(at, at + text.len()).eq_ignore_ascii_case(text.as_bytes())
-    }
-
-    /// The end of the run of `class` that starts here.
-    pub(super) fn skip(self, at: usize, class: impl Fn(u8) -> bool) -> usize {
-        let rest = self.slice(at, self.len());
-        at + rest.iter().position(|byte| !class(*byte)).unwrap_or(rest.len())
-    }
-
-    /// As `skip`, but looks at no more than `most` bytes.
-    pub(super) fn skip_most(self, at: usize, most: usize, mut class: impl FnMut(u8) -> bool) -> usize {
-        let rest = self.slice(at, at + most);
-        at + rest.iter().position(|byte| !class(*byte)).unwrap_or(rest.len())
-    }
-
-    /// The start of the run of `class` that ends here, at most `most` bytes back.
-    pub(super) fn skip_back(self, at: usize, most: usize, class: impl Fn(u8) -> bool) -> usize {
-        let passed = self.slice(at.saturating_sub(most), at);
-        at - passed.iter().rev().position(|byte| !class(*byte)).unwrap_or(passed.len())
     }
 
     /// The start of the first `wanted` from here on.

@@ -1,6 +1,6 @@
 //! What holds for any text: no panic, the same the second time, no planted secret left, linear work.
 
-use std::{borrow::Cow, time::Instant};
+use std::borrow::Cow;
 
 use proptest::{prelude::*, sample::select};
 
@@ -45,26 +45,14 @@ proptest! {
     }
 }
 
-/// Run with `--ignored --nocapture` in release mode: the time of 32 times the length should be about 32 times the time.
+/// Whatever is repeated, each byte is read a bounded number of times: else this would take minutes.
 #[test]
-#[ignore = "measures time"]
 fn the_work_is_linear() {
-    let pairs: Vec<String> = PIECES.iter().flat_map(|a| PIECES.iter().map(move |b| format!("{a}{b}"))).collect();
-    let mut slowest = (0.0, String::new());
-    for unit in PIECES.iter().map(|piece| (*piece).to_owned()).chain(pairs) {
-        let seconds = |bytes: usize| {
-            let text = unit.repeat(bytes / unit.len());
-            let started = Instant::now();
-            let _ = Redactor::default().text(&text);
-            started.elapsed().as_secs_f64()
-        };
-        let (short, long) = (seconds(8 << 10).max(1e-6), seconds(256 << 10));
-        if long > slowest.0 {
-            slowest = (long, format!("{unit:?}: {short:.6} s, {long:.6} s"));
-        }
-        assert!(long < 0.05 || long / short < 320.0, "{unit:?}: {short} s, {long} s");
+    let read = |unit: &str, bytes: usize| _ = Redactor::default().text(&unit.repeat(bytes / unit.len()));
+    for piece in PIECES {
+        read(piece, 128 << 10);
+        PIECES.iter().for_each(|other| read(&format!("{piece}{other}"), 2 << 10));
     }
-    println!("{}", slowest.1);
 }
 
 #[test]

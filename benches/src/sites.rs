@@ -104,6 +104,8 @@ const WORDS: [&str; 50] = [
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use tracing::subscriber::with_default;
     use tracing_subscriber::{layer::SubscriberExt as _, registry};
 
@@ -113,7 +115,13 @@ mod tests {
     #[test]
     fn no_two_of_them_are_one_issue() {
         let (issues, guard) = tracing_issues::builder("bench").publisher(Discard::default()).build().unwrap();
-        with_default(registry().with(issues), || (0..DIFFERENT).for_each(|number| Scenario::NewWithCauses.run(number)));
+        // A burst at a time: what the worker cannot keep up with is counted by place, which is no question here.
+        with_default(registry().with(issues), || {
+            for first in (0..DIFFERENT).step_by(640) {
+                (first..DIFFERENT.min(first + 640)).for_each(|number| Scenario::NewWithCauses.run(number));
+                assert!(guard.flush(Duration::from_secs(60)));
+            }
+        });
         let stats = guard.shutdown();
         assert_eq!((stats.published, stats.delivered, stats.suppressed), (DIFFERENT, DIFFERENT, 0));
     }

@@ -186,6 +186,9 @@ pub struct Overview {
     pub environments: Vec<String>,
 }
 
+/// The most notes that are read at once.
+pub const MAX_NOTES: usize = 1_000;
+
 /// The store of issues. Every method is one atomic step.
 #[async_trait]
 pub trait IssueStore: Send + Sync {
@@ -237,6 +240,16 @@ pub trait IssueStore: Send + Sync {
         after: Option<&Cursor>,
         limit: usize,
     ) -> Result<Page<Activity>, StoreError>;
+
+    /// What was noted under `key`: a small JSON text that the server has to remember beside issues. Keys are paths, the
+    /// first part names what they are for: `gaps/…`.
+    async fn note(&self, key: &str) -> Result<Option<String>, StoreError>;
+
+    /// Notes `value` under `key`, or forgets it.
+    async fn set_note(&self, key: &str, value: Option<&str>) -> Result<(), StoreError>;
+
+    /// The notes whose keys start with `prefix`, by key, at most [`MAX_NOTES`].
+    async fn notes(&self, prefix: &str) -> Result<Vec<(String, String)>, StoreError>;
 
     /// Answers when the store can be read and written.
     async fn check(&self) -> Result<(), StoreError>;

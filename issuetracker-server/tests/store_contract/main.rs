@@ -57,6 +57,7 @@ contract! {
     hostile_text_comes_back_as_it_went_in,
     the_watermark_is_part_of_the_commit,
     concurrent_batches_of_one_issue_lose_nothing,
+    notes_are_kept_by_key_and_found_by_prefix,
 }
 
 #[cfg(feature = "firestore")]
@@ -502,4 +503,20 @@ async fn concurrent_batches_of_one_issue_lose_nothing(store: &dyn IssueStore) {
     futures_util::future::join_all(commits).await;
     let issue = store.issue(&events[0][0].issue_id).await.unwrap().unwrap();
     assert_eq!((issue.occurrences, issue.first_seen, issue.last_seen), (40, at(0), at(7)));
+}
+
+async fn notes_are_kept_by_key_and_found_by_prefix(store: &dyn IssueStore) {
+    assert_eq!(store.note("gaps/issues/1").await.unwrap(), None);
+    for (key, value) in [("gaps/issues/1", "{}"), ("gaps/issues/0", "{\"records\":7}"), ("gapsize", "1"), ("a%_", "2")] {
+        store.set_note(key, Some(value)).await.unwrap();
+    }
+    store.set_note("gaps/issues/1", Some("[1]")).await.unwrap();
+    assert_eq!(store.note("gaps/issues/1").await.unwrap().as_deref(), Some("[1]"));
+    let gaps = [("gaps/issues/0".to_owned(), "{\"records\":7}".to_owned()), ("gaps/issues/1".into(), "[1]".into())];
+    assert_eq!(store.notes("gaps/").await.unwrap(), gaps);
+    assert_eq!(store.notes("a%").await.unwrap().len(), 1);
+    assert_eq!(store.notes("").await.unwrap().len(), 4);
+    store.set_note("gaps/issues/1", None).await.unwrap();
+    store.set_note("never there", None).await.unwrap();
+    assert_eq!(store.notes("gaps/").await.unwrap(), gaps[..1]);
 }

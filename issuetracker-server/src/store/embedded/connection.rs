@@ -12,8 +12,9 @@ use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 use super::unavailable;
 use crate::store::StoreError;
 
-/// The version of `schema.sql`, kept in the file's `user_version`.
-const SCHEMA_VERSION: i32 = 1;
+/// What brings a file from one version of its shape to the next, in order; the version is kept in its `user_version`. They
+/// are never changed once they are released: a file may be at any of them.
+const MIGRATIONS: [&str; 2] = [include_str!("migrations/0001.sql"), include_str!("migrations/0002.sql")];
 
 /// How long a connection waits for another process that holds the file.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
@@ -30,23 +31,30 @@ pub(super) fn open_for_writing(path: &Path) -> Result<Connection, StoreError> {
     Ok(connection)
 }
 
+/// Brings the file to the newest version, all of it or nothing.
 fn migrate(connection: &mut Connection, path: &Path) -> Result<(), StoreError> {
     // The version is read under the lock: two servers may open a new file at the same time.
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(unavailable)?;
-    let version: i32 = transaction.pragma_query_value(None, "user_version", |row| row.get(0)).map_err(unavailable)?;
-    match version {
-        SCHEMA_VERSION => return Ok(()),
-        0 => transaction.execute_batch(include_str!("schema.sql")).map_err(unavailable)?,
-        newer => {
-            return Err(unavailable(format!(
-                "{} has schema version {newer}; this server knows up to {SCHEMA_VERSION}: run the newer server, or \
-                 another file",
-                path.display()
-            )));
-        }
+    let version: usize = transaction.pragma_query_value(None, "user_version", |row| row.get(0)).map_err(unavailable)?;
+    let Some(missing) = MIGRATIONS.get(version..) else {
+        return Err(unavailable(format!(
+            "{} has schema version {version}; this server knows up to {}: run the newer server, or another file",
+            path.display(),
+            MIGRATIONS.len()
+        )));
+    };
+    if missing.is_empty() {
+        return Ok(());
     }
-    transaction.pragma_update(None, "user_version", SCHEMA_VERSION).map_err(unavailable)?;
-    transaction.commit().map_err(unavailable)
+    for migration in missing {
+        transaction.execute_batch(migration).map_err(unavailable)?;
+    }
+    transaction.pragma_update(None, "user_version", MIGRATIONS.len()).map_err(unavailable)?;
+    transaction.commit().map_err(unavailable)?;
+    if version > 0 {
+        tracing::info!(from = version, to = MIGRATIONS.len(), path = %path.display(), "the store's file was migrated");
+    }
+    Ok(())
 }
 
 /// Work for the writer's thread.

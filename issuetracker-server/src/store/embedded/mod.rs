@@ -145,6 +145,21 @@ impl IssueStore for EmbeddedStore {
         self.read(move |connection| read::activities(connection, &id, kind, after.as_ref(), limit)).await
     }
 
+    async fn note(&self, key: &str) -> Result<Option<String>, StoreError> {
+        let key = key.to_owned();
+        self.read(move |connection| read::note(connection, &key)).await
+    }
+
+    async fn set_note(&self, key: &str, value: Option<&str>) -> Result<(), StoreError> {
+        let (key, value) = (key.to_owned(), value.map(str::to_owned));
+        self.write(move |transaction| write::set_note(transaction, &key, value.as_deref())).await
+    }
+
+    async fn notes(&self, prefix: &str) -> Result<Vec<(String, String)>, StoreError> {
+        let prefix = prefix.to_owned();
+        self.read(move |connection| read::notes(connection, &prefix)).await
+    }
+
     async fn check(&self) -> Result<(), StoreError> {
         self.write(|transaction| {
             transaction.query_row("SELECT count(*) FROM watermarks", [], |_| Ok(())).map_err(unavailable)

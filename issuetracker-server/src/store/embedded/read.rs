@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     domain::{Activity, ActivityKind, Comment, Issue, IssueId, IssueType, Priority, Severity},
-    store::{Cursor, IssueQuery, Overview, Page, StoreError, Watermark},
+    store::{Cursor, IssueQuery, MAX_NOTES, Overview, Page, StoreError, Watermark},
 };
 
 pub(super) fn issue(connection: &Connection, id: &IssueId) -> Result<Option<Issue>, StoreError> {
@@ -189,6 +189,22 @@ pub(super) fn watermark(connection: &Connection, topic: &str, partition: i32) ->
                     })
                 })
                 .optional()
+        })
+        .map_err(unavailable)
+}
+
+pub(super) fn note(connection: &Connection, key: &str) -> Result<Option<String>, StoreError> {
+    connection
+        .prepare_cached("SELECT value FROM notes WHERE key = ?")
+        .and_then(|mut statement| statement.query_row([key], |row| row.get(0)).optional())
+        .map_err(unavailable)
+}
+
+pub(super) fn notes(connection: &Connection, prefix: &str) -> Result<Vec<(String, String)>, StoreError> {
+    connection
+        .prepare_cached("SELECT key, value FROM notes WHERE substr(key, 1, length(?1)) = ?1 ORDER BY key LIMIT ?2")
+        .and_then(|mut statement| {
+            statement.query_map(params![prefix, MAX_NOTES], |row| Ok((row.get(0)?, row.get(1)?)))?.collect()
         })
         .map_err(unavailable)
 }

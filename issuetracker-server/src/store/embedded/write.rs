@@ -75,6 +75,16 @@ fn save_watermark(transaction: &Transaction<'_>, watermark: &Watermark) -> Resul
     Ok(())
 }
 
+pub(super) fn set_note(transaction: &Transaction<'_>, key: &str, value: Option<&str>) -> Result<(), StoreError> {
+    match value {
+        Some(value) => transaction
+            .execute("INSERT OR REPLACE INTO notes (key, value) VALUES (?, ?)", params![key, value])
+            .map_err(unavailable)?,
+        None => transaction.execute("DELETE FROM notes WHERE key = ?", [key]).map_err(unavailable)?,
+    };
+    Ok(())
+}
+
 pub(super) fn change(
     transaction: &Transaction<'_>,
     id: &IssueId,

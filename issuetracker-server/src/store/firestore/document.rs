@@ -163,6 +163,14 @@ pub(super) fn watermark(_id: &str, fields: Reader<'_>) -> Result<Watermark, Unre
     })
 }
 
+pub(super) fn note_fields(key: &str, value: &str) -> Fields {
+    fields([("key", text(key)), ("value", text(value))])
+}
+
+pub(super) fn note(_id: &str, fields: Reader<'_>) -> Result<(String, String), Unreadable> {
+    Ok((fields.text("key")?.to_owned(), fields.text("value")?.to_owned()))
+}
+
 fn fields<const N: usize>(fields: [(&str, Value); N]) -> Fields {
     fields.into_iter().map(|(field, value)| (field.to_owned(), value)).collect()
 }

@@ -5,6 +5,7 @@
 //! issues/{issue_id}/activities/{id}       type, user_id, timestamp, details (JSON as a string); id: the event's
 //! issues/{issue_id}/comments/{id}         content, author_id, created_at, edited_at, recurrences
 //! offsets/{topic}-{partition}             how far a partition is in the store
+//! notes/{key}                             key, value: what the server has to remember beside issues
 //! facets/issues                           the services and environments to choose from
 //! ```
 //!
@@ -147,6 +148,29 @@ impl IssueStore for FirestoreStore {
         limit: usize,
     ) -> Result<Page<Activity>, StoreError> {
         self.list_activities(id, kind, after, limit).await
+    }
+
+    async fn note(&self, key: &str) -> Result<Option<String>, StoreError> {
+        Ok(self.one(self.paths().note(key), document::note).await?.map(|(_, value)| value))
+    }
+
+    async fn set_note(&self, key: &str, value: Option<&str>) -> Result<(), StoreError> {
+        let name = self.paths().note(key);
+        let write = match value {
+            Some(value) => write::put(name, document::note_fields(key, value)),
+            None => write::delete(name),
+        };
+        match self.client.commit(vec![write]).await {
+            Ok(_) => Ok(()),
+            Err(Refused::Stale) => Err(unavailable("somebody else was writing the same note")),
+            Err(Refused::Failed(error)) => Err(error),
+        }
+    }
+
+    async fn notes(&self, prefix: &str) -> Result<Vec<(String, String)>, StoreError> {
+        let query = query::notes(prefix, super::MAX_NOTES);
+        let documents = self.client.query(self.client.documents_path(), query).await?;
+        documents.iter().map(|document| document::read(document, document::note)).collect()
     }
 
     /// Reads and deletes a document that does not exist: both rights are needed, and nothing is left behind.

@@ -7,6 +7,7 @@ use crate::domain::IssueId;
 pub(super) const ISSUES: &str = "issues";
 pub(super) const ACTIVITIES: &str = "activities";
 pub(super) const COMMENTS: &str = "comments";
+pub(super) const NOTES: &str = "notes";
 
 /// The names of all documents of one database.
 #[derive(Clone, Copy)]
@@ -27,6 +28,10 @@ impl Paths<'_> {
 
     pub(super) fn watermark(self, topic: &str, partition: i32) -> String {
         format!("{}/offsets/{}", self.0, key(&format!("{topic}-{partition}")))
+    }
+
+    pub(super) fn note(self, note: &str) -> String {
+        format!("{}/{NOTES}/{}", self.0, key(note))
     }
 
     pub(super) fn facets(self) -> String {

@@ -11,7 +11,7 @@ use firestore::gcloud_sdk::google::firestore::v1::{
 };
 
 use super::{
-    path::{ACTIVITIES, COMMENTS, ISSUES},
+    path::{ACTIVITIES, COMMENTS, ISSUES, NOTES},
     value::{integer, microseconds, reference, text},
 };
 use crate::{
@@ -92,6 +92,18 @@ pub(super) fn page_of_comments(
 ) -> StructuredQuery {
     let after = after.map(|after| (microseconds(after.key), name(&after.id)));
     page(everything(COMMENTS), "created_at", Direction::Ascending, after, limit)
+}
+
+/// The notes whose keys start with `prefix`, by key.
+pub(super) fn notes(prefix: &str, limit: usize) -> StructuredQuery {
+    let from = compare("key", Operator::GreaterThanOrEqual, text(prefix));
+    let to = compare("key", Operator::LessThan, text(&format!("{prefix}{}", char::MAX)));
+    StructuredQuery {
+        r#where: all_of(vec![from, to]),
+        order_by: vec![Order { field: Some(field("key")), direction: Direction::Ascending.into() }],
+        limit: Some(i32::try_from(limit).unwrap_or(i32::MAX)),
+        ..everything(NOTES)
+    }
 }
 
 /// One more than `limit`, which tells whether there is more.

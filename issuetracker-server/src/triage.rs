@@ -184,6 +184,25 @@ impl Triage {
         Ok(issue)
     }
 
+    /// Merges an issue into another one, which is answered.
+    ///
+    /// # Errors
+    /// If both are the same, or those of the store.
+    pub async fn merge(
+        &self,
+        from: &IssueId,
+        into: &IssueId,
+        principal: &Principal,
+        now: Timestamp,
+    ) -> Result<Issue, TriageError> {
+        if from == into {
+            return Err(TriageError::Invalid(vec![invalid("into", "name another issue than this one")]));
+        }
+        let issue = self.store.merge(from, into, &principal.user_id, to_micros(now)).await?;
+        self.notifier.publish(Change { ids: vec![from.clone(), issue.id.clone()], created: Vec::new() });
+        Ok(issue)
+    }
+
     /// Adds a comment.
     ///
     /// # Errors

@@ -8,8 +8,13 @@ use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 
 use super::{
-    Activity, ActivityKind, Comment, Effect, Issue, IssueChange, IssueId, Occurrence, Status, hex, issue::Decided,
+    Activity, ActivityKind, Comment, Effect, Hours, Issue, IssueChange, IssueId, Mute, MutedUntil, Occurrence,
+    ServiceHour, Status, hex, hour_of,
+    issue::{Decided, Regression},
 };
+
+/// Who did what nobody did.
+const SYSTEM: &str = "system";
 
 /// The most labels an issue keeps.
 const MAX_TAGS: usize = 50;
@@ -64,6 +69,21 @@ impl Recurrence {
     }
 }
 
+/// One comment of two with the same id, from issues that were merged: a day's counts are added.
+pub fn merge_comments(into: Comment, from: &Comment) -> Comment {
+    let (Some(count), Some(day)) = (from.recurrences, into.id.get("seen-".len().."seen-2026-11-23".len())) else {
+        return into;
+    };
+    let recurrence = Recurrence {
+        author_id: from.author_id.clone(),
+        day: day.to_owned(),
+        count,
+        first_at: from.created_at,
+        last_at: from.edited_at.unwrap_or(from.created_at),
+    };
+    recurrence.apply(&into.id, Some(&into))
+}
+
 /// Folds occurrences of one issue, none of which was folded before, into what is stored of it.
 ///
 /// `None` if nothing can be done yet: a comment on an issue that does not exist makes none.
@@ -94,7 +114,7 @@ pub fn fold(existing: Option<Issue>, occurrences: &[&Occurrence]) -> Option<Fold
     if is_created || folded.issue.created_at != created_at {
         folded.note_creation();
     }
-    folded.issue.version += u64::from(folded.is_created || folded.is_regressed);
+    folded.issue.version += u64::from(folded.is_created) + u64::from(folded.is_regressed);
     Some(folded)
 }
 
@@ -103,30 +123,17 @@ impl Folded {
         let issue = &mut self.issue;
         issue.occurrences += occurrence.count;
         issue.last_seen = issue.last_seen.max(occurrence.last_at);
+        issue.hours.add(hour_of(occurrence.last_at), occurrence.count);
         // The earliest event speaks for the issue, whatever order they arrive in.
         if (occurrence.first_at, occurrence.event_id) < (issue.first_seen, issue.head_event) {
-            let facts = issue_of(occurrence);
-            *issue = Issue {
-                priority: if issue.decided.priority { issue.priority } else { facts.priority },
-                assignee_id: if issue.decided.assignee { issue.assignee_id.take() } else { facts.assignee_id },
-                status: issue.status,
-                tags: std::mem::take(&mut issue.tags),
-                occurrences: issue.occurrences,
-                last_seen: issue.last_seen,
-                updated_at: if issue.updated_at == issue.created_at { facts.updated_at } else { issue.updated_at },
-                resolved_at: issue.resolved_at,
-                muted_until: issue.muted_until,
-                comments: issue.comments,
-                decided: issue.decided,
-                version: issue.version,
-                ..facts
-            };
+            take_head(issue, issue_of(occurrence));
         }
         if !issue.decided.tags {
             issue.tags = tidy_tags(std::mem::take(&mut issue.tags), &occurrence.tags);
         }
 
-        self.reopen_if_regressed(occurrence);
+        let is_unmuted = self.unmute_if_over(occurrence);
+        self.reopen_if_regressed(occurrence, is_unmuted);
         self.activities.push(activity(occurrence, ActivityKind::Occurrence, occurrence.record()));
         let recurrence = self.recurrences.entry(daily_comment_id(occurrence)).or_insert_with(|| Recurrence {
             author_id: occurrence.reporter_id.clone(),
@@ -140,26 +147,58 @@ impl Folded {
         recurrence.last_at = recurrence.last_at.max(occurrence.last_at);
     }
 
-    fn reopen_if_regressed(&mut self, occurrence: &Occurrence) {
-        let issue = &mut self.issue;
-        let Some(resolved_at) = issue.resolved_at else { return };
-        let is_muted = issue.muted_until.is_some_and(|until| occurrence.last_at < until);
-        if !issue.status.is_done() || occurrence.last_at <= resolved_at || is_muted {
-            return;
-        }
-        let from = issue.status;
-        issue.status = Status::Open;
-        issue.resolved_at = None;
-        issue.updated_at = issue.updated_at.max(occurrence.last_at);
-        self.is_regressed = true;
+    /// Ends a mute that holds only up to a rate which is reached now.
+    fn unmute_if_over(&mut self, occurrence: &Occurrence) -> bool {
+        let Some(mute) = self.issue.mute.filter(|mute| mute.is_over(&self.issue.hours)) else { return false };
+        self.issue.mute = None;
         self.activities.push(Activity {
-            id: format!("regressed-{}", resolved_at.as_microsecond()),
+            id: format!("unmuted-{}", mute.since.as_microsecond()),
+            kind: ActivityKind::Unmuted,
+            user_id: SYSTEM.to_owned(),
+            timestamp: occurrence.last_at,
+            details: mute_details(&mute.until),
+        });
+        true
+    }
+
+    fn reopen_if_regressed(&mut self, occurrence: &Occurrence, is_unmuted: bool) {
+        let issue = &mut self.issue;
+        if let Some(resolved_at) = issue.resolved_at {
+            // What ended a mute may itself be old; what it stands for is not.
+            let last_at = if is_unmuted { issue.last_seen } else { occurrence.last_at };
+            let is_muted = issue.mute.is_some_and(|mute| mute.is_silent(occurrence.last_at));
+            if !issue.status.is_done() || last_at <= resolved_at || is_muted {
+                return;
+            }
+            issue.regression =
+                Some(Regression { resolved_at, from: issue.status, at: last_at, event: occurrence.event_id });
+            issue.status = Status::Open;
+            issue.resolved_at = None;
+            issue.updated_at = issue.updated_at.max(last_at);
+            self.is_regressed = true;
+        } else {
+            // It is open again already. If this one was before the one that reopened it, it came back with this one.
+            let Some(known) = &mut issue.regression else { return };
+            let place = (occurrence.last_at, occurrence.event_id);
+            if occurrence.last_at <= known.resolved_at || place >= (known.at, known.event) {
+                return;
+            }
+            if issue.updated_at == known.at {
+                issue.updated_at = occurrence.last_at;
+            }
+            (known.at, known.event) = place;
+        }
+        let Some(regression) = &self.issue.regression else { return };
+        let id = format!("regressed-{}", regression.resolved_at.as_microsecond());
+        self.activities.retain(|activity| activity.id != id);
+        self.activities.push(Activity {
+            id,
             kind: ActivityKind::Regressed,
             user_id: occurrence.reporter_id.clone(),
-            timestamp: occurrence.last_at,
+            timestamp: regression.at,
             details: details([
-                ("from", from.as_str()),
-                ("to", issue.status.as_str()),
+                ("from", regression.from.as_str()),
+                ("to", Status::Open.as_str()),
                 ("release", &occurrence.release),
             ]),
         });
@@ -179,6 +218,18 @@ impl Folded {
         });
     }
 
+    /// Notes that these ids stand for the issue from now on, because the rules of grouping have changed.
+    pub fn note_aliases<'a>(&mut self, ids: impl IntoIterator<Item = &'a IssueId>) {
+        let at = self.issue.last_seen;
+        self.activities.extend(ids.into_iter().map(|id| Activity {
+            id: format!("alias-{id}"),
+            kind: ActivityKind::GroupingChanged,
+            user_id: SYSTEM.to_owned(),
+            timestamp: at,
+            details: details([("alias", id.as_str())]),
+        }));
+    }
+
     /// The entry that tells when the issue came to be; its id is fixed, so an earlier one takes its place.
     fn note_creation(&mut self) {
         if self.activities.iter().any(|activity| activity.kind == ActivityKind::Created) {
@@ -192,6 +243,27 @@ impl Folded {
             details: Map::new(),
         });
     }
+}
+
+/// What new occurrences add to the hours of their services; `created` are the issues that they made.
+pub fn service_hours<'a>(
+    occurrences: impl IntoIterator<Item = &'a Occurrence>,
+    created: impl IntoIterator<Item = &'a Issue>,
+) -> Vec<ServiceHour> {
+    let mut hours: BTreeMap<(&str, i64), (u64, u64)> = BTreeMap::new();
+    for occurrence in occurrences.into_iter().filter(|occurrence| occurrence.effect == Effect::Occurred) {
+        hours.entry((&occurrence.service, hour_of(occurrence.last_at))).or_default().0 += occurrence.count;
+    }
+    for issue in created.into_iter().filter(|issue| issue.fingerprint.is_some()) {
+        hours.entry((&issue.service, hour_of(issue.created_at))).or_default().1 += 1;
+    }
+    let hour = |((service, hour), (occurrences, created)): ((&str, i64), (u64, u64))| ServiceHour {
+        service: service.to_owned(),
+        hour,
+        occurrences,
+        created,
+    };
+    hours.into_iter().map(hour).collect()
 }
 
 /// The id of the activity that records when an occurrence created its issue.
@@ -213,6 +285,7 @@ pub fn change(issue: &mut Issue, change: &IssueChange, user_id: &str, now: Times
         note(ActivityKind::StatusChanged, issue.status.as_str(), status.as_str());
         issue.resolved_at = status.is_done().then_some(now);
         issue.status = status;
+        issue.regression = None;
     }
     if let Some(priority) = change.priority.filter(|priority| *priority != issue.priority) {
         note(ActivityKind::PriorityChanged, issue.priority.as_str(), priority.as_str());
@@ -233,11 +306,39 @@ pub fn change(issue: &mut Issue, change: &IssueChange, user_id: &str, now: Times
             issue.decided.tags = true;
         }
     }
+    if let Some(until) = change.mute {
+        activities.extend(mute(issue, until, user_id, now));
+    }
     if !activities.is_empty() {
         issue.updated_at = now;
         issue.version += 1;
     }
     activities
+}
+
+/// Silences the issue, or ends that.
+fn mute(issue: &mut Issue, until: Option<MutedUntil>, user_id: &str, now: Timestamp) -> Option<Activity> {
+    let (kind, details) = match until {
+        None => {
+            issue.mute.take()?;
+            (ActivityKind::Unmuted, Map::new())
+        }
+        Some(until) => {
+            issue.mute = Some(Mute::new(now, until, &issue.hours));
+            (ActivityKind::Muted, mute_details(&until))
+        }
+    };
+    let id = format!("{}-{}", kind.as_str(), now.as_microsecond());
+    Some(Activity { id, kind, user_id: user_id.to_owned(), timestamp: now, details })
+}
+
+fn mute_details(until: &MutedUntil) -> Map<String, Value> {
+    let details = match until {
+        MutedUntil::Unmuted => json!({}),
+        MutedUntil::Time(time) => json!({"until": time.to_string()}),
+        MutedUntil::Rate { count, per, .. } => json!({"count": count, "per": per.as_str()}),
+    };
+    details.as_object().cloned().unwrap_or_default()
 }
 
 /// A person's comment and the entry of the history that goes with it.
@@ -277,7 +378,7 @@ pub fn daily_comment_id(occurrence: &Occurrence) -> String {
 }
 
 /// Sorted, each once, and not too many.
-fn tidy_tags(mut tags: Vec<String>, more: &[String]) -> Vec<String> {
+pub(super) fn tidy_tags(mut tags: Vec<String>, more: &[String]) -> Vec<String> {
     tags.extend_from_slice(more);
     tags.sort_unstable();
     tags.dedup();
@@ -305,6 +406,35 @@ fn activity(occurrence: &Occurrence, kind: ActivityKind, details: Map<String, Va
         timestamp: occurrence.last_at,
         details,
     }
+}
+
+/// Lets an earlier event speak for the issue. Who it is, what was counted and what people decided stays.
+fn take_head(issue: &mut Issue, head: Issue) {
+    if !issue.decided.priority {
+        issue.priority = head.priority;
+    }
+    if !issue.decided.assignee {
+        issue.assignee_id = head.assignee_id;
+    }
+    if issue.updated_at == issue.created_at {
+        issue.updated_at = head.updated_at;
+    }
+    issue.title = head.title;
+    issue.description = head.description;
+    issue.issue_type = head.issue_type;
+    issue.severity = head.severity;
+    issue.reporter_id = head.reporter_id;
+    issue.component = head.component;
+    issue.source = head.source;
+    issue.project = head.project;
+    issue.service = head.service;
+    issue.environment = head.environment;
+    issue.release = head.release;
+    issue.error_kind = head.error_kind;
+    issue.location = head.location;
+    issue.first_seen = head.first_seen;
+    issue.created_at = head.created_at;
+    issue.head_event = head.head_event;
 }
 
 /// The issue that `occurrence` alone would make, before it is counted.
@@ -341,7 +471,9 @@ fn issue_of(occurrence: &Occurrence) -> Issue {
         created_at: occurrence.first_at,
         updated_at: occurrence.first_at,
         resolved_at: None,
-        muted_until: None,
+        mute: None,
+        regression: None,
+        hours: Hours::default(),
         comments: 0,
         head_event: occurrence.event_id,
         decided: Decided::default(),

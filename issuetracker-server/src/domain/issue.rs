@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 use tracing_issues::event::UnknownWord;
 use uuid::Uuid;
 
-use super::{Fingerprint, IssueId, IssueType, Priority, Severity, Source};
+use super::{Fingerprint, Hours, IssueId, IssueType, Mute, MutedUntil, Priority, Severity, Source};
 
 /// All occurrences of one fingerprint, or one thing a person wrote, plus its workflow.
 #[derive(Debug, Clone, PartialEq)]
@@ -64,8 +64,12 @@ pub struct Issue {
     pub updated_at: Timestamp,
     /// When it was last resolved or closed; a later occurrence reopens it.
     pub resolved_at: Option<Timestamp>,
-    /// Until then it is counted but silent.
-    pub muted_until: Option<Timestamp>,
+    /// How it is silenced: then it is counted, and neither reopens nor alerts.
+    pub mute: Option<Mute>,
+    /// How it came back last, unless somebody has decided on its status since.
+    pub regression: Option<Regression>,
+    /// Errors by hour, of the last two weeks in which there were any.
+    pub hours: Hours,
     /// Comments that somebody wrote; a reporter's daily count is not one.
     pub comments: u64,
     /// The earliest event: title, description and the other facts above are its.
@@ -74,6 +78,19 @@ pub struct Issue {
     pub decided: Decided,
     /// Raised by every change of the issue itself, by people or by coming back; occurrences alone leave it.
     pub version: u64,
+}
+
+/// How an issue came back: by its earliest occurrence after it was done, whatever order they arrive in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Regression {
+    /// When it had been resolved or closed.
+    pub resolved_at: Timestamp,
+    /// Which of both it was.
+    pub from: Status,
+    /// When it happened again.
+    pub at: Timestamp,
+    /// The event that says so.
+    pub event: Uuid,
 }
 
 /// Fields that a person has set, so that no occurrence overwrites them.
@@ -148,6 +165,8 @@ pub struct IssueChange {
     pub assignee_id: Option<Option<String>>,
     /// The new labels.
     pub tags: Option<Vec<String>>,
+    /// What silences it; `Some(None)` ends that.
+    pub mute: Option<Option<MutedUntil>>,
 }
 
 /// One entry in the history of an issue.

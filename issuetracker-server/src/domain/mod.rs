@@ -2,12 +2,18 @@
 //! and people are arguments. Its words (severity, priority, …) are the wire format's.
 
 pub mod fold;
+pub mod hours;
 pub mod issue;
+mod merge;
+pub mod mute;
 pub mod occurrence;
 pub mod role;
 mod text;
 
+pub use hours::{Hours, ServiceHour, hour_of};
 pub use issue::{Activity, ActivityKind, Comment, Issue, IssueChange, Status};
+pub use merge::merge;
+pub use mute::{Mute, MutedUntil, Period};
 pub use occurrence::{Details, Effect, Occurrence};
 pub use role::{Permission, Role};
 pub use text::{clean, hex};

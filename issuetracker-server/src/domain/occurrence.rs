@@ -15,7 +15,9 @@ pub struct Occurrence {
     pub event_id: Uuid,
     /// The issue that it belongs to.
     pub issue_id: IssueId,
-    /// What it does to that issue.
+    /// The issues that it would belong to by older rules of grouping, newest first.
+    pub former_issue_ids: Vec<IssueId>,
+    /// What it does to its issue.
     pub effect: Effect,
     /// How many errors it stands for; 1 or more.
     pub count: u64,

@@ -5,15 +5,17 @@
 pub mod embedded;
 #[cfg(feature = "firestore")]
 pub mod firestore;
+mod resolve;
+mod shape;
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, ops::Range};
 
 use async_trait::async_trait;
 use jiff::Timestamp;
 
 use crate::domain::{
-    Activity, ActivityKind, Comment, Issue, IssueChange, IssueId, IssueType, Occurrence, Priority, Severity, Status,
-    fold::Folded,
+    Activity, ActivityKind, Comment, Issue, IssueChange, IssueId, IssueType, Occurrence, Priority, ServiceHour,
+    Severity, Status, fold::Folded,
 };
 
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
@@ -64,6 +66,20 @@ pub struct Watermark {
     pub next_offset: i64,
     /// The timestamp of the last record before it: a topic that was re-created starts its offsets again, but not time.
     pub timestamp_ms: i64,
+}
+
+impl Watermark {
+    /// Whether this place is after the one that is stored. A replay comes by places that were passed before, and moves
+    /// nothing; a topic that was re-created starts its offsets again, but not time.
+    fn is_after(&self, stored: Option<&Self>) -> bool {
+        stored.is_none_or(|stored| self.next_offset > stored.next_offset || self.timestamp_ms > stored.timestamp_ms)
+    }
+
+    /// This place, if it is after the one that is stored. Time never goes back.
+    fn moved_from(&self, stored: Option<&Self>) -> Option<Self> {
+        let timestamp_ms = self.timestamp_ms.max(stored.map_or(0, |stored| stored.timestamp_ms));
+        self.is_after(stored).then(|| Self { timestamp_ms, ..self.clone() })
+    }
 }
 
 /// What became of one occurrence of a batch.
@@ -189,6 +205,9 @@ pub struct Overview {
 /// The most notes that are read at once.
 pub const MAX_NOTES: usize = 1_000;
 
+/// The most days of services that are read at once: 700 services for two weeks.
+pub const MAX_SERVICE_DAYS: usize = 10_000;
+
 /// The store of issues. Every method is one atomic step.
 #[async_trait]
 pub trait IssueStore: Send + Sync {
@@ -200,7 +219,7 @@ pub trait IssueStore: Send + Sync {
     /// How far this partition is in the store.
     async fn watermark(&self, topic: &str, partition: i32) -> Result<Option<Watermark>, StoreError>;
 
-    /// One issue.
+    /// One issue; of an id that has become an alias, the issue that it stands for.
     async fn issue(&self, id: &IssueId) -> Result<Option<Issue>, StoreError>;
 
     /// A part of the list.
@@ -218,6 +237,10 @@ pub trait IssueStore: Send + Sync {
         now: Timestamp,
         if_version: Option<u64>,
     ) -> Result<Issue, StoreError>;
+
+    /// Merges `from` into `into`: its occurrences, comments and history go there, and so does all that happens to it from
+    /// now on. `from` is gone; its id stands for `into`. Again, it changes nothing.
+    async fn merge(&self, from: &IssueId, into: &IssueId, user_id: &str, now: Timestamp) -> Result<Issue, StoreError>;
 
     /// Adds a person's comment; the same `comment_id` adds nothing the second time.
     async fn add_comment(
@@ -241,6 +264,9 @@ pub trait IssueStore: Send + Sync {
         limit: usize,
     ) -> Result<Page<Activity>, StoreError>;
 
+    /// Errors and new issues per service and hour, by hour and service; hours in which nothing happened are left out.
+    async fn service_hours(&self, hours: Range<i64>) -> Result<Vec<ServiceHour>, StoreError>;
+
     /// What was noted under `key`: a small JSON text that the server has to remember beside issues. Keys are paths, the
     /// first part names what they are for: `gaps/…`.
     async fn note(&self, key: &str) -> Result<Option<String>, StoreError>;
@@ -253,13 +279,4 @@ pub trait IssueStore: Send + Sync {
 
     /// Answers when the store can be read and written.
     async fn check(&self) -> Result<(), StoreError>;
-}
-
-/// The occurrences of a batch by issue: indexes in the order they arrived. All stores fold by this.
-fn by_issue(occurrences: &[Occurrence]) -> BTreeMap<&IssueId, Vec<usize>> {
-    let mut by_issue: BTreeMap<&IssueId, Vec<usize>> = BTreeMap::new();
-    for (index, occurrence) in occurrences.iter().enumerate() {
-        by_issue.entry(&occurrence.issue_id).or_default().push(index);
-    }
-    by_issue
 }

@@ -73,6 +73,7 @@ pub fn router(state: WebState) -> Router {
         .route("/issues", get(api::issues::list).post(api::issues::create))
         .route("/issues/recent", get(api::issues::recent))
         .route("/issues/{id}", get(api::issues::read).patch(api::issues::change))
+        .route("/issues/{id}/merge", post(api::issues::merge))
         .route("/issues/{id}/activities", get(api::issues::activities))
         .route("/issues/{id}/occurrences", get(api::issues::occurrences))
         .route("/issues/{id}/comments", get(api::comments::list).post(api::comments::create))

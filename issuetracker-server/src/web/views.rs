@@ -1,11 +1,11 @@
 //! The HTTP shape of things: what the API answers. Field names are a promise to its users.
 
 use serde::Serialize;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use super::cursor;
 use crate::{
-    domain::{Activity, Comment, Issue},
+    domain::{Activity, Comment, Issue, Mute, MutedUntil},
     store::Page,
 };
 
@@ -40,6 +40,7 @@ pub(crate) struct IssueView {
     updated_at: String,
     resolved_at: Option<String>,
     muted_until: Option<String>,
+    mute: Option<Value>,
     fingerprint: Option<String>,
     grouping_version: u8,
 }
@@ -73,10 +74,21 @@ impl From<Issue> for IssueView {
             created_at: issue.created_at.to_string(),
             updated_at: issue.updated_at.to_string(),
             resolved_at: issue.resolved_at.map(|time| time.to_string()),
-            muted_until: issue.muted_until.map(|time| time.to_string()),
+            muted_until: issue.mute.and_then(|mute| mute.ends_at()).map(|time| time.to_string()),
+            mute: issue.mute.map(|mute| mute_view(&mute)),
             fingerprint: issue.fingerprint.map(|fingerprint| fingerprint.to_string()),
             grouping_version: issue.grouping_version,
         }
+    }
+}
+
+/// As it is asked for, and since when.
+fn mute_view(mute: &Mute) -> Value {
+    let since = mute.since.to_string();
+    match mute.until {
+        MutedUntil::Unmuted => json!({"since": since, "forever": true}),
+        MutedUntil::Time(until) => json!({"since": since, "until": until.to_string()}),
+        MutedUntil::Rate { count, per, .. } => json!({"since": since, "count": count, "per": per.as_str()}),
     }
 }
 
@@ -139,5 +151,5 @@ impl From<Activity> for ActivityView {
 /// `{"issues": [...], "next_cursor": "..."}`, under the name of what is listed.
 pub(crate) fn page<T, V: From<T> + Serialize>(name: &str, page: Page<T>) -> Value {
     let items: Vec<V> = page.items.into_iter().map(V::from).collect();
-    serde_json::json!({ name: items, "next_cursor": page.next.as_ref().map(cursor::encode) })
+    json!({ name: items, "next_cursor": page.next.as_ref().map(cursor::encode) })
 }

@@ -3,14 +3,16 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test says what is wrong by failing")]
 
-use std::collections::BTreeMap;
+mod any_order;
+mod identity;
+mod lists;
 
 use issuetracker_server::{
     domain::{
-        ActivityKind, Details, Effect, Fingerprint, IssueChange, IssueId, IssueType, Occurrence, Priority, Severity,
-        Source, Status,
+        ActivityKind, Details, Effect, Fingerprint, IssueChange, IssueId, IssueType, Mute, MutedUntil, Occurrence,
+        Period, Priority, Severity, Source, Status,
     },
-    store::{Batch, IssueQuery, IssueStore, Sort, StoreError, Stored, Watermark},
+    store::{Batch, IssueStore, StoreError, Stored, Watermark},
 };
 use jiff::Timestamp;
 use tracing_issues::{event::ErrorLink, fingerprint::Identity};
@@ -39,10 +41,25 @@ macro_rules! contract {
     };
 }
 
+use any_order::{any_order_and_any_batching_gives_the_same_state, any_order_comes_back_and_is_unmuted_alike};
+use identity::{
+    another_version_of_grouping_splits_no_issue, hours_of_services_are_counted_once, what_is_merged_stays_one,
+};
+use lists::{
+    hostile_text_comes_back_as_it_went_in, lists_filter_sort_and_page, search_finds_words_in_what_people_search_for,
+    the_overview_counts_what_the_list_would_show,
+};
+
 contract! {
+    any_order_and_any_batching_gives_the_same_state,
+    any_order_comes_back_and_is_unmuted_alike,
+    another_version_of_grouping_splits_no_issue,
+    what_is_merged_stays_one,
+    hours_of_services_are_counted_once,
+    a_mute_is_heard_by_nobody_until_it_ends,
+    the_watermark_moves_on_only,
     the_same_event_twice_changes_nothing_the_second_time,
     one_batch_counts_creates_and_records,
-    any_order_and_any_batching_gives_the_same_issue,
     people_are_never_overwritten,
     an_occurrence_after_the_resolution_reopens,
     an_old_occurrence_does_not_reopen,
@@ -80,6 +97,7 @@ fn occurrence(title: &str, second: i64) -> Occurrence {
     Occurrence {
         event_id: Uuid::now_v7(),
         issue_id: fingerprint.issue_id(),
+        former_issue_ids: Vec::new(),
         effect: Effect::Occurred,
         count: 1,
         first_at: at(second),
@@ -166,45 +184,6 @@ async fn one_batch_counts_creates_and_records(store: &dyn IssueStore) {
     assert_eq!(history.items[0].timestamp, at(5));
 }
 
-async fn any_order_and_any_batching_gives_the_same_issue(store: &dyn IssueStore) {
-    let make = |title: &str| {
-        let mut events = vec![
-            Occurrence { release: "2.0".into(), priority: Priority::High, ..occurrence(title, 30) },
-            Occurrence { release: "1.0".into(), tags: vec!["z".into()], ..occurrence(title, 10) },
-            Occurrence { release: "1.5".into(), count: 7, last_at: at(90), ..occurrence(title, 20) },
-            Occurrence { reporter_id: "other-service".into(), ..occurrence(title, 86_400 * 2) },
-        ];
-        events.sort_by_key(|event| event.first_at);
-        events
-    };
-    // The same four facts under three titles, so under three issues.
-    let (forward, backward, mixed) = (make("a b"), make("c d"), make("e f"));
-    ingest(store, &forward).await;
-    for event in backward.iter().rev() {
-        ingest(store, std::slice::from_ref(event)).await;
-    }
-    ingest(store, &[mixed[2].clone(), mixed[0].clone()]).await;
-    ingest(store, &[mixed[3].clone(), mixed[0].clone(), mixed[1].clone()]).await;
-
-    let mut states = Vec::new();
-    for events in [&forward, &backward, &mixed] {
-        let issue = store.issue(&events[0].issue_id).await.unwrap().unwrap();
-        let comments = store.comments(&events[0].issue_id, None, 100).await.unwrap().items;
-        let mut history = store.activities(&events[0].issue_id, None, None, 100).await.unwrap().items;
-        history.retain(|activity| activity.kind == ActivityKind::Created);
-        states.push((
-            (issue.occurrences, issue.first_seen, issue.last_seen, issue.created_at, issue.updated_at),
-            (issue.release, issue.priority, issue.tags, issue.status, issue.comments),
-            comments,
-            history,
-        ));
-    }
-    assert_eq!(states[0].0.0, 10);
-    assert_eq!(states[0].1.0, "1.0");
-    assert_eq!(states[0], states[1]);
-    assert_eq!(states[0], states[2]);
-}
-
 async fn people_are_never_overwritten(store: &dyn IssueStore) {
     let event = occurrence("feed stalled", 100);
     ingest(store, std::slice::from_ref(&event)).await;
@@ -213,6 +192,7 @@ async fn people_are_never_overwritten(store: &dyn IssueStore) {
         priority: Some(Priority::Critical),
         assignee_id: Some(Some("ada@quantory.app".to_owned())),
         tags: Some(vec!["mine".to_owned()]),
+        mute: None,
     };
     let changed = store.change(&event.issue_id, &change, "ada@quantory.app", at(200), None).await.unwrap();
     assert_eq!(
@@ -345,97 +325,6 @@ async fn comments_of_people_and_events(store: &dyn IssueStore) {
     assert_eq!(store.issue(&orphan.issue_id).await.unwrap(), None);
 }
 
-async fn titles(store: &dyn IssueStore, query: IssueQuery) -> Vec<String> {
-    store.issues(&query).await.unwrap().items.into_iter().map(|issue| issue.title).collect()
-}
-
-async fn lists_filter_sort_and_page(store: &dyn IssueStore) {
-    let all = [
-        Occurrence { count: 5, ..occurrence("alpha one", 10) },
-        Occurrence { count: 9, service: "social".into(), severity: Severity::Critical, ..occurrence("beta two", 20) },
-        Occurrence {
-            count: 9,
-            environment: "staging".into(),
-            tags: vec!["team:x".into()],
-            ..occurrence("gamma three", 30)
-        },
-        Occurrence { count: 1, issue_type: IssueType::Task, component: "db".into(), ..occurrence("delta four", 40) },
-    ];
-    ingest(store, &all).await;
-    let change =
-        IssueChange { assignee_id: Some(Some("ada".into())), status: Some(Status::Closed), ..IssueChange::default() };
-    store.change(&all[0].issue_id, &change, "ada", at(50), None).await.unwrap();
-
-    let any = IssueQuery { limit: 10, ..IssueQuery::default() };
-    let by = |query: IssueQuery| titles(store, query);
-    assert_eq!(by(any.clone()).await, ["delta four", "gamma three", "beta two", "alpha one"]);
-    let sorted = by(IssueQuery { sort: Sort::Occurrences, ..any.clone() }).await;
-    assert_eq!((sorted[2].as_str(), sorted[3].as_str()), ("alpha one", "delta four"));
-    assert_eq!(by(IssueQuery { service: Some("social".into()), ..any.clone() }).await, ["beta two"]);
-    assert_eq!(by(IssueQuery { environment: Some("staging".into()), ..any.clone() }).await, ["gamma three"]);
-    assert_eq!(by(IssueQuery { component: Some("db".into()), ..any.clone() }).await, ["delta four"]);
-    assert_eq!(by(IssueQuery { severity: Some(Severity::Critical), ..any.clone() }).await, ["beta two"]);
-    assert_eq!(by(IssueQuery { issue_type: Some(IssueType::Task), ..any.clone() }).await, ["delta four"]);
-    assert_eq!(by(IssueQuery { priority: Some(Priority::Low), ..any.clone() }).await, [""; 0]);
-    assert_eq!(by(IssueQuery { tag: Some("team:x".into()), ..any.clone() }).await, ["gamma three"]);
-    assert_eq!(by(IssueQuery { assignee_id: Some(Some("ada".into())), ..any.clone() }).await, ["alpha one"]);
-    assert_eq!(
-        by(IssueQuery { assignee_id: Some(None), ..any.clone() }).await,
-        ["delta four", "gamma three", "beta two"]
-    );
-    assert_eq!(by(IssueQuery { statuses: vec![Status::Resolved, Status::Closed], ..any.clone() }).await, ["alpha one"]);
-
-    for sort in Sort::ALL {
-        let whole = by(IssueQuery { sort, ..any.clone() }).await;
-        let (mut paged, mut after, mut pages) = (Vec::new(), None, 0);
-        loop {
-            let page = store.issues(&IssueQuery { sort, after, limit: 1, ..any.clone() }).await.unwrap();
-            paged.extend(page.items.into_iter().map(|issue| issue.title));
-            pages += 1;
-            let Some(next) = page.next else { break };
-            after = Some(next);
-        }
-        assert_eq!((paged, pages), (whole, 4), "{sort:?}");
-    }
-}
-
-async fn search_finds_words_in_what_people_search_for(store: &dyn IssueStore) {
-    let refused = Occurrence { description: "upstream kraken".into(), ..occurrence("Connection refused by peer", 10) };
-    ingest(store, &[refused, occurrence("order_book is empty", 20)]).await;
-    let search = |words: &[&str]| {
-        let words = words.iter().map(|word| (*word).to_owned()).collect();
-        titles(store, IssueQuery { words, limit: 10, ..IssueQuery::default() })
-    };
-    assert_eq!(search(&["REFUSED"]).await, ["Connection refused by peer"]);
-    assert_eq!(
-        search(&["refu", "connection"]).await,
-        ["Connection refused by peer"],
-        "prefixes, all of them, any order"
-    );
-    assert_eq!(search(&["kraken"]).await, ["Connection refused by peer"]);
-    assert_eq!(search(&["order_book"]).await, ["order_book is empty"]);
-    assert_eq!(search(&["refused", "empty"]).await, [""; 0]);
-    for hostile in ["\"", "a\" OR \"b", "*", "NEAR(", "-", "title:x", "'; DROP TABLE issues; --"] {
-        assert_eq!(search(&[hostile]).await, [""; 0], "{hostile}");
-    }
-}
-
-async fn the_overview_counts_what_the_list_would_show(store: &dyn IssueStore) {
-    let all = [
-        occurrence("alpha one", 10),
-        Occurrence { service: "social".into(), environment: "staging".into(), ..occurrence("beta two", 20) },
-        occurrence("gamma three", 30),
-    ];
-    ingest(store, &all).await;
-    resolve(store, &all[2].issue_id, 40).await;
-    let overview = store.overview(&IssueQuery { statuses: vec![Status::Open], ..IssueQuery::default() }).await.unwrap();
-    assert_eq!(overview.by_status, BTreeMap::from([("open", 2), ("resolved", 1)]));
-    assert_eq!(overview.services, ["newsfeed", "social"]);
-    assert_eq!(overview.environments, ["production", "staging"]);
-    let social = IssueQuery { service: Some("social".into()), ..IssueQuery::default() };
-    assert_eq!(store.overview(&social).await.unwrap().by_status, BTreeMap::from([("open", 1)]));
-}
-
 async fn a_change_with_an_old_version_is_a_conflict(store: &dyn IssueStore) {
     let event = occurrence("feed stalled", 10);
     ingest(store, std::slice::from_ref(&event)).await;
@@ -459,16 +348,6 @@ async fn a_missing_issue_is_not_found(store: &dyn IssueStore) {
     assert_eq!(store.comments(&id, None, 10).await.unwrap().items, []);
     assert_eq!(store.activities(&id, None, None, 10).await.unwrap().items, []);
     store.check().await.unwrap();
-}
-
-async fn hostile_text_comes_back_as_it_went_in(store: &dyn IssueStore) {
-    let title = "'; DROP TABLE issues; -- <script>alert(1)</script> \u{202e} 𝕏 {{ 7*7 }} %00 \\";
-    let event = Occurrence { reporter_id: "../../etc".into(), tags: vec!["a/b:c\"d".into()], ..occurrence(title, 10) };
-    ingest(store, std::slice::from_ref(&event)).await;
-    let issue = store.issue(&event.issue_id).await.unwrap().unwrap();
-    assert_eq!((issue.title.as_str(), issue.reporter_id.as_str()), (title, "../../etc"));
-    assert_eq!(issue.tags, ["a/b:c\"d"]);
-    assert_eq!(store.comments(&event.issue_id, None, 10).await.unwrap().items[0].author_id, "../../etc");
 }
 
 async fn the_watermark_is_part_of_the_commit(store: &dyn IssueStore) {
@@ -507,7 +386,8 @@ async fn concurrent_batches_of_one_issue_lose_nothing(store: &dyn IssueStore) {
 
 async fn notes_are_kept_by_key_and_found_by_prefix(store: &dyn IssueStore) {
     assert_eq!(store.note("gaps/issues/1").await.unwrap(), None);
-    for (key, value) in [("gaps/issues/1", "{}"), ("gaps/issues/0", "{\"records\":7}"), ("gapsize", "1"), ("a%_", "2")] {
+    for (key, value) in [("gaps/issues/1", "{}"), ("gaps/issues/0", "{\"records\":7}"), ("gapsize", "1"), ("a%_", "2")]
+    {
         store.set_note(key, Some(value)).await.unwrap();
     }
     store.set_note("gaps/issues/1", Some("[1]")).await.unwrap();
@@ -519,4 +399,50 @@ async fn notes_are_kept_by_key_and_found_by_prefix(store: &dyn IssueStore) {
     store.set_note("gaps/issues/1", None).await.unwrap();
     store.set_note("never there", None).await.unwrap();
     assert_eq!(store.notes("gaps/").await.unwrap(), gaps[..1]);
+}
+
+async fn a_mute_is_heard_by_nobody_until_it_ends(store: &dyn IssueStore) {
+    let event = occurrence("feed stalled", 10);
+    let id = &event.issue_id;
+    ingest(store, std::slice::from_ref(&event)).await;
+    resolve(store, id, 20).await;
+    let mute = |mute| IssueChange { mute: Some(mute), ..IssueChange::default() };
+    let muted = store.change(id, &mute(Some(MutedUntil::Time(at(100)))), "ada", at(30), None).await.unwrap();
+    assert_eq!(muted.mute, Some(Mute { since: at(30), until: MutedUntil::Time(at(100)) }));
+    assert_eq!(ingest(store, &[occurrence("feed stalled", 50)]).await, [NEW], "counted, silent");
+    assert_eq!(store.issue(id).await.unwrap().unwrap().status, Status::Resolved);
+    let heard = ingest(store, &[occurrence("feed stalled", 100)]).await;
+    assert_eq!(heard, [Stored::New { created: false, regressed: true }]);
+
+    let until = MutedUntil::Rate { count: 10, per: Period::Day, before: 0 };
+    resolve(store, id, 200).await;
+    store.change(id, &mute(Some(until)), "ada", at(210), None).await.unwrap();
+    assert_eq!(ingest(store, &[Occurrence { count: 9, ..occurrence("feed stalled", 220) }]).await, [NEW]);
+    let issue = store.issue(id).await.unwrap().unwrap();
+    assert_eq!((issue.status, issue.mute.is_some(), issue.occurrences), (Status::Resolved, true, 12));
+    let tenth = ingest(store, &[occurrence("feed stalled", 230)]).await;
+    assert_eq!(tenth, [Stored::New { created: false, regressed: true }]);
+    let issue = store.issue(id).await.unwrap().unwrap();
+    assert_eq!((issue.status, issue.mute), (Status::Open, None));
+
+    store.change(id, &mute(Some(MutedUntil::Unmuted)), "ada", at(300), None).await.unwrap();
+    store.change(id, &mute(None), "ada", at(310), None).await.unwrap();
+    assert_eq!(store.issue(id).await.unwrap().unwrap().mute, None);
+    let history = store.activities(id, None, None, 20).await.unwrap().items;
+    let kinds = history.iter().map(|activity| activity.kind.as_str()).filter(|kind| kind.contains("muted"));
+    assert_eq!(kinds.collect::<Vec<_>>(), ["unmuted", "muted", "unmuted", "muted", "muted"]);
+}
+
+async fn the_watermark_moves_on_only(store: &dyn IssueStore) {
+    let place =
+        |next_offset, timestamp_ms| Watermark { topic: "issues".into(), partition: 3, next_offset, timestamp_ms };
+    let send = async |watermark| {
+        store.ingest(&Batch { occurrences: Vec::new(), watermark: Some(watermark) }).await.unwrap();
+        store.watermark("issues", 3).await.unwrap().unwrap()
+    };
+    assert_eq!(send(place(100, 1_000)).await, place(100, 1_000));
+    assert_eq!(send(place(200, 900)).await, place(200, 1_000), "producers' clocks differ");
+    assert_eq!(send(place(50, 500)).await, place(200, 1_000), "a replay");
+    assert_eq!(send(place(50, 1_000)).await, place(200, 1_000));
+    assert_eq!(send(place(5, 2_000)).await, place(5, 2_000), "a topic that was made anew: time does not start again");
 }

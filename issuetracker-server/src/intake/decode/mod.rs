@@ -173,6 +173,9 @@ pub fn decode(bytes: &[u8], place: Place<'_>, now: Timestamp) -> Result<Occurren
         }
     };
 
+    let mut former_issue_ids = fields.former_issue_ids();
+    former_issue_ids.retain(|former| effect == Effect::Occurred && *former != issue_id);
+
     let details = Details {
         error,
         spans: fields.spans(),
@@ -190,6 +193,7 @@ pub fn decode(bytes: &[u8], place: Place<'_>, now: Timestamp) -> Result<Occurren
     let mut occurrence = Occurrence {
         event_id,
         issue_id,
+        former_issue_ids,
         effect,
         count: fields.number("occurrences").unwrap_or(1).clamp(1, MAX_COUNT),
         first_at: to_micros(first_at),
@@ -381,6 +385,13 @@ impl Fields {
         };
         let tidy = |tag: &String| Some(truncate_chars(clean(tag).trim(), 200)).filter(|tag| !tag.is_empty());
         tags.iter().filter_map(tidy).take(100).collect()
+    }
+
+    /// The issues of the fingerprints that older rules of grouping gave to the same error.
+    fn former_issue_ids(&mut self) -> Vec<IssueId> {
+        let former = self.list("former_fingerprints");
+        let issue_id = |value: &Value| Some(value.as_str()?.parse::<Fingerprint>().ok()?.issue_id());
+        former.iter().filter_map(issue_id).take(8).collect()
     }
 
     fn counts(&mut self, name: &'static str) -> Vec<(String, u64)> {

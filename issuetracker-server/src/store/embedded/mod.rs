@@ -6,7 +6,7 @@ mod read;
 mod row;
 mod write;
 
-use std::{path::Path, sync::Arc};
+use std::{ops::Range, path::Path, sync::Arc};
 
 use async_trait::async_trait;
 use jiff::Timestamp;
@@ -15,7 +15,7 @@ use tokio::sync::{Semaphore, oneshot};
 
 use self::connection::{Readers, Writer};
 use super::{Batch, Cursor, IssueQuery, IssueStore, Overview, Page, StoreError, Stored, Watermark};
-use crate::domain::{Activity, ActivityKind, Comment, Issue, IssueChange, IssueId};
+use crate::domain::{Activity, ActivityKind, Comment, Issue, IssueChange, IssueId, ServiceHour};
 
 /// Reads that run at the same time.
 const READERS: usize = 4;
@@ -90,7 +90,7 @@ impl IssueStore for EmbeddedStore {
 
     async fn issue(&self, id: &IssueId) -> Result<Option<Issue>, StoreError> {
         let id = id.clone();
-        self.read(move |connection| read::issue(connection, &id)).await
+        self.read(move |connection| read::issue(connection, &read::resolved(connection, &id)?)).await
     }
 
     async fn issues(&self, query: &IssueQuery) -> Result<Page<Issue>, StoreError> {
@@ -115,6 +115,11 @@ impl IssueStore for EmbeddedStore {
         self.write(move |transaction| write::change(transaction, &id, &change, &user_id, now, if_version)).await
     }
 
+    async fn merge(&self, from: &IssueId, into: &IssueId, user_id: &str, now: Timestamp) -> Result<Issue, StoreError> {
+        let (from, into, user_id) = (from.clone(), into.clone(), user_id.to_owned());
+        self.write(move |transaction| write::merge(transaction, &from, &into, &user_id, now)).await
+    }
+
     async fn add_comment(
         &self,
         id: &IssueId,
@@ -131,7 +136,10 @@ impl IssueStore for EmbeddedStore {
 
     async fn comments(&self, id: &IssueId, after: Option<&Cursor>, limit: usize) -> Result<Page<Comment>, StoreError> {
         let (id, after) = (id.clone(), after.cloned());
-        self.read(move |connection| read::comments(connection, &id, after.as_ref(), limit)).await
+        self.read(move |connection| {
+            read::comments(connection, &read::resolved(connection, &id)?, after.as_ref(), limit)
+        })
+        .await
     }
 
     async fn activities(
@@ -142,7 +150,14 @@ impl IssueStore for EmbeddedStore {
         limit: usize,
     ) -> Result<Page<Activity>, StoreError> {
         let (id, after) = (id.clone(), after.cloned());
-        self.read(move |connection| read::activities(connection, &id, kind, after.as_ref(), limit)).await
+        self.read(move |connection| {
+            read::activities(connection, &read::resolved(connection, &id)?, kind, after.as_ref(), limit)
+        })
+        .await
+    }
+
+    async fn service_hours(&self, hours: Range<i64>) -> Result<Vec<ServiceHour>, StoreError> {
+        self.read(move |connection| read::service_hours(connection, &hours)).await
     }
 
     async fn note(&self, key: &str) -> Result<Option<String>, StoreError> {

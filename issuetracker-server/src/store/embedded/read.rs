@@ -1,5 +1,7 @@
 //! What is read.
 
+use std::ops::Range;
+
 use rusqlite::{Connection, OptionalExtension, params, params_from_iter, types::Value};
 
 use super::{
@@ -7,14 +9,42 @@ use super::{
     unavailable,
 };
 use crate::{
-    domain::{Activity, ActivityKind, Comment, Issue, IssueId, IssueType, Priority, Severity},
-    store::{Cursor, IssueQuery, MAX_NOTES, Overview, Page, StoreError, Watermark},
+    domain::{Activity, ActivityKind, Comment, Issue, IssueId, IssueType, Priority, ServiceHour, Severity},
+    store::{
+        Cursor, IssueQuery, MAX_NOTES, Overview, Page, StoreError, Watermark,
+        resolve::{Alias, Found},
+    },
 };
 
 pub(super) fn issue(connection: &Connection, id: &IssueId) -> Result<Option<Issue>, StoreError> {
     let sql = format!("SELECT {ISSUE_COLUMNS} FROM issues WHERE id = ?");
     let mut statement = connection.prepare_cached(&sql).map_err(unavailable)?;
     statement.query_row([id.as_str()], row::issue).optional().map_err(|error| classify(id.as_str(), error))
+}
+
+/// The issue that an id stands for; the id itself unless it is an alias.
+pub(super) fn resolved(connection: &Connection, id: &IssueId) -> Result<IssueId, StoreError> {
+    Ok(alias(connection, id)?.unwrap_or_else(|| id.clone()))
+}
+
+pub(super) fn found(connection: &Connection, id: &IssueId) -> Result<Option<Found>, StoreError> {
+    let is_there = connection
+        .prepare_cached("SELECT 1 FROM issues WHERE id = ?")
+        .and_then(|mut statement| statement.exists([id.as_str()]))
+        .map_err(unavailable)?;
+    if is_there {
+        return Ok(Some(Found::Issue));
+    }
+    // What was merged has moved whole: nothing is left elsewhere.
+    let alias = alias(connection, id)?.map(|issue_id| Alias { issue_id, via: Vec::new() });
+    Ok(alias.map(Found::Alias))
+}
+
+fn alias(connection: &Connection, id: &IssueId) -> Result<Option<IssueId>, StoreError> {
+    connection
+        .prepare_cached("SELECT issue_id FROM aliases WHERE id = ?")
+        .and_then(|mut statement| statement.query_row([id.as_str()], |row| row::word(row, "issue_id")).optional())
+        .map_err(|error| classify(id.as_str(), error))
 }
 
 pub(super) fn issues(connection: &Connection, query: &IssueQuery) -> Result<Page<Issue>, StoreError> {
@@ -131,6 +161,11 @@ pub(super) fn comment(connection: &Connection, issue_id: &IssueId, id: &str) -> 
         .map_err(|error| classify(issue_id.as_str(), error))
 }
 
+/// The comments on an issue, oldest first.
+pub(super) fn all_comments(connection: &Connection, issue_id: &IssueId) -> Result<Vec<Comment>, StoreError> {
+    Ok(comments(connection, issue_id, None, usize::MAX)?.items)
+}
+
 pub(super) fn comments(
     connection: &Connection,
     id: &IssueId,
@@ -142,7 +177,7 @@ pub(super) fn comments(
     let items = connection
         .prepare_cached(sql)
         .and_then(|mut statement| {
-            let rows = statement.query_map(params![id.as_str(), key, last, limit.saturating_add(1)], row::comment)?;
+            let rows = statement.query_map(params![id.as_str(), key, last, rows(limit)], row::comment)?;
             rows.collect::<Result<Vec<_>, _>>()
         })
         .map_err(|error| classify(id.as_str(), error))?;
@@ -168,7 +203,7 @@ pub(super) fn activities(
     let items = connection
         .prepare_cached(&sql)
         .and_then(|mut statement| {
-            let rows = statement.query_map(params![id.as_str(), key, last, limit.saturating_add(1)], row::activity)?;
+            let rows = statement.query_map(params![id.as_str(), key, last, rows(limit)], row::activity)?;
             rows.collect::<Result<Vec<_>, _>>()
         })
         .map_err(|error| classify(id.as_str(), error))?;
@@ -190,6 +225,18 @@ pub(super) fn watermark(connection: &Connection, topic: &str, partition: i32) ->
                 })
                 .optional()
         })
+        .map_err(unavailable)
+}
+
+pub(super) fn service_hours(connection: &Connection, hours: &Range<i64>) -> Result<Vec<ServiceHour>, StoreError> {
+    let sql = "SELECT service, hour, occurrences, created FROM service_hours WHERE hour >= ? AND hour < ? \
+               ORDER BY hour, service";
+    let hour = |row: &rusqlite::Row<'_>| {
+        Ok(ServiceHour { service: row.get(0)?, hour: row.get(1)?, occurrences: row.get(2)?, created: row.get(3)? })
+    };
+    connection
+        .prepare_cached(sql)
+        .and_then(|mut statement| statement.query_map([hours.start, hours.end], hour)?.collect())
         .map_err(unavailable)
 }
 
@@ -215,6 +262,11 @@ fn page<T>(mut items: Vec<T>, limit: usize, cursor: impl Fn(&T) -> Cursor) -> Pa
     items.truncate(limit);
     let next = if has_more { items.last().map(cursor) } else { None };
     Page { items, next }
+}
+
+/// How many rows are read for so many items: one more, as far as numbers go.
+fn rows(limit: usize) -> i64 {
+    i64::try_from(limit.saturating_add(1)).unwrap_or(i64::MAX)
 }
 
 fn text(text: &str) -> Value {

@@ -1,24 +1,36 @@
-//! Rows of the tables to domain types and back. The column names here and in `schema.sql` are the stored shape.
+//! Rows of the tables to domain types and back. The column names here and in `migrations` are the stored
+//! shape.
 
-use std::str::FromStr;
+use std::{str::FromStr, sync::LazyLock};
 
 use jiff::Timestamp;
 use rusqlite::{
-    Connection, Row, named_params,
+    Connection, Row, ToSql, named_params, params_from_iter,
     types::{FromSqlError, Type},
 };
 
 use super::unavailable;
 use crate::{
     domain::{Activity, Comment, Issue, IssueId, issue::Decided},
-    store::StoreError,
+    store::{BoxError, StoreError, shape},
 };
 
-/// The columns of an issue, in the order of [`save_issue`].
+/// The columns of an issue, in the order in which [`save_issue`] has its values.
 pub(super) const ISSUE_COLUMNS: &str = "id, title, description, type, priority, severity, status, reporter_id, \
      assignee_id, tags, component, source, project, service, environment, release, error_kind, location, fingerprint, \
-     grouping_version, occurrences, first_seen, last_seen, created_at, updated_at, resolved_at, muted_until, comments, \
-     head_event, decided, version";
+     grouping_version, occurrences, first_seen, last_seen, created_at, updated_at, resolved_at, muted_until, mute, \
+     regression, hours, comments, head_event, decided, version";
+
+/// Writes an issue, new or known.
+static SAVE_ISSUE: LazyLock<String> = LazyLock::new(|| {
+    let columns: Vec<&str> = ISSUE_COLUMNS.split(", ").collect();
+    let values = vec!["?"; columns.len()].join(", ");
+    let changed: Vec<String> = columns[1..].iter().map(|column| format!("{column} = excluded.{column}")).collect();
+    format!(
+        "INSERT INTO issues ({ISSUE_COLUMNS}) VALUES ({values}) ON CONFLICT (id) DO UPDATE SET {}",
+        changed.join(", ")
+    )
+});
 
 pub(super) fn issue(row: &Row<'_>) -> rusqlite::Result<Issue> {
     let decided: u8 = row.get("decided")?;
@@ -52,7 +64,9 @@ pub(super) fn issue(row: &Row<'_>) -> rusqlite::Result<Issue> {
         created_at: time(row, "created_at")?,
         updated_at: time(row, "updated_at")?,
         resolved_at: optional_time(row, "resolved_at")?,
-        muted_until: optional_time(row, "muted_until")?,
+        mute: optional(row, "mute", shape::read_mute)?,
+        regression: optional(row, "regression", shape::read_regression)?,
+        hours: shape::read_hours(&row.get::<_, String>("hours")?).map_err(foreign)?,
         comments: row.get("comments")?,
         head_event: word(row, "head_event")?,
         decided: Decided { priority: decided & 1 != 0, assignee: decided & 2 != 0, tags: decided & 4 != 0 },
@@ -62,57 +76,48 @@ pub(super) fn issue(row: &Row<'_>) -> rusqlite::Result<Issue> {
 
 /// Writes an issue, new or known.
 pub(super) fn save_issue(connection: &Connection, issue: &Issue) -> Result<(), StoreError> {
-    let sql = format!(
-        "INSERT INTO issues ({ISSUE_COLUMNS}) VALUES (:id, :title, :description, :type, :priority, :severity, :status, \
-         :reporter_id, :assignee_id, :tags, :component, :source, :project, :service, :environment, :release, \
-         :error_kind, :location, :fingerprint, :grouping_version, :occurrences, :first_seen, :last_seen, :created_at, \
-         :updated_at, :resolved_at, :muted_until, :comments, :head_event, :decided, :version) \
-         ON CONFLICT (id) DO UPDATE SET (title, description, type, priority, severity, status, reporter_id, \
-         assignee_id, tags, component, source, project, service, environment, release, error_kind, location, \
-         occurrences, first_seen, last_seen, created_at, updated_at, resolved_at, muted_until, comments, head_event, \
-         decided, version) = (excluded.title, excluded.description, excluded.type, excluded.priority, \
-         excluded.severity, excluded.status, excluded.reporter_id, excluded.assignee_id, excluded.tags, \
-         excluded.component, excluded.source, excluded.project, excluded.service, excluded.environment, \
-         excluded.release, excluded.error_kind, excluded.location, excluded.occurrences, excluded.first_seen, \
-         excluded.last_seen, excluded.created_at, excluded.updated_at, excluded.resolved_at, excluded.muted_until, \
-         excluded.comments, excluded.head_event, excluded.decided, excluded.version)"
-    );
     let Decided { priority, assignee, tags } = issue.decided;
     let decided = u8::from(priority) | u8::from(assignee) << 1 | u8::from(tags) << 2;
-    let values = named_params! {
-        ":id": issue.id.as_str(),
-        ":title": issue.title,
-        ":description": issue.description,
-        ":type": issue.issue_type.as_str(),
-        ":priority": issue.priority.as_str(),
-        ":severity": issue.severity.as_str(),
-        ":status": issue.status.as_str(),
-        ":reporter_id": issue.reporter_id,
-        ":assignee_id": issue.assignee_id,
-        ":tags": serde_json::Value::from(issue.tags.clone()).to_string(),
-        ":component": issue.component,
-        ":source": issue.source.as_str(),
-        ":project": issue.project,
-        ":service": issue.service,
-        ":environment": issue.environment,
-        ":release": issue.release,
-        ":error_kind": issue.error_kind,
-        ":location": issue.location,
-        ":fingerprint": issue.fingerprint.map(|fingerprint| fingerprint.to_string()),
-        ":grouping_version": issue.grouping_version,
-        ":occurrences": issue.occurrences,
-        ":first_seen": issue.first_seen.as_microsecond(),
-        ":last_seen": issue.last_seen.as_microsecond(),
-        ":created_at": issue.created_at.as_microsecond(),
-        ":updated_at": issue.updated_at.as_microsecond(),
-        ":resolved_at": issue.resolved_at.map(Timestamp::as_microsecond),
-        ":muted_until": issue.muted_until.map(Timestamp::as_microsecond),
-        ":comments": issue.comments,
-        ":head_event": issue.head_event.to_string(),
-        ":decided": decided,
-        ":version": issue.version,
-    };
-    connection.prepare_cached(&sql).and_then(|mut statement| statement.execute(values)).map_err(unavailable)?;
+    let values: [&dyn ToSql; 34] = [
+        &issue.id.as_str(),
+        &issue.title,
+        &issue.description,
+        &issue.issue_type.as_str(),
+        &issue.priority.as_str(),
+        &issue.severity.as_str(),
+        &issue.status.as_str(),
+        &issue.reporter_id,
+        &issue.assignee_id,
+        &serde_json::Value::from(issue.tags.clone()).to_string(),
+        &issue.component,
+        &issue.source.as_str(),
+        &issue.project,
+        &issue.service,
+        &issue.environment,
+        &issue.release,
+        &issue.error_kind,
+        &issue.location,
+        &issue.fingerprint.map(|fingerprint| fingerprint.to_string()),
+        &issue.grouping_version,
+        &issue.occurrences,
+        &issue.first_seen.as_microsecond(),
+        &issue.last_seen.as_microsecond(),
+        &issue.created_at.as_microsecond(),
+        &issue.updated_at.as_microsecond(),
+        &issue.resolved_at.map(Timestamp::as_microsecond),
+        &issue.mute.and_then(|mute| mute.ends_at()).map(Timestamp::as_microsecond),
+        &issue.mute.as_ref().map(shape::mute),
+        &issue.regression.as_ref().map(shape::regression),
+        &shape::hours(&issue.hours),
+        &issue.comments,
+        &issue.head_event.to_string(),
+        &decided,
+        &issue.version,
+    ];
+    connection
+        .prepare_cached(&SAVE_ISSUE)
+        .and_then(|mut statement| statement.execute(params_from_iter(values)))
+        .map_err(unavailable)?;
     Ok(())
 }
 
@@ -127,8 +132,8 @@ pub(super) fn activity(row: &Row<'_>) -> rusqlite::Result<Activity> {
 }
 
 pub(super) fn save_activity(connection: &Connection, id: &IssueId, activity: &Activity) -> Result<(), StoreError> {
-    let sql = "INSERT OR REPLACE INTO activities (issue_id, id, type, user_id, timestamp, details) \
-               VALUES (:issue_id, :id, :type, :user_id, :timestamp, :details)";
+    let sql = "INSERT OR REPLACE INTO activities (issue_id, id, type, user_id, timestamp, details, stored_at) \
+               VALUES (:issue_id, :id, :type, :user_id, :timestamp, :details, unixepoch())";
     let values = named_params! {
         ":issue_id": id.as_str(),
         ":id": activity.id,
@@ -168,7 +173,7 @@ pub(super) fn save_comment(connection: &Connection, id: &IssueId, comment: &Comm
     Ok(())
 }
 
-fn word<T: FromStr>(row: &Row<'_>, column: &str) -> rusqlite::Result<T>
+pub(super) fn word<T: FromStr>(row: &Row<'_>, column: &str) -> rusqlite::Result<T>
 where
     T::Err: std::error::Error + Send + Sync + 'static,
 {
@@ -189,6 +194,18 @@ fn optional_time(row: &Row<'_>, column: &str) -> rusqlite::Result<Option<Timesta
     row.get::<_, Option<i64>>(column)?
         .map(|micros| Timestamp::from_microsecond(micros).map_err(|error| unreadable(Type::Integer, error)))
         .transpose()
+}
+
+fn optional<T>(
+    row: &Row<'_>,
+    column: &str,
+    read: impl FnOnce(&str) -> Result<T, BoxError>,
+) -> rusqlite::Result<Option<T>> {
+    row.get::<_, Option<String>>(column)?.map(|text| read(&text).map_err(foreign)).transpose()
+}
+
+fn foreign(error: BoxError) -> rusqlite::Error {
+    rusqlite::Error::FromSqlConversionFailure(0, Type::Text, error)
 }
 
 fn unreadable(stored_as: Type, error: impl std::error::Error + Send + Sync + 'static) -> rusqlite::Error {

@@ -7,17 +7,23 @@ use rusqlite::{Transaction, params};
 
 use super::{read, row, unavailable};
 use crate::{
-    domain::{Comment, Issue, IssueChange, IssueId, Occurrence, fold},
-    store::{Batch, StoreError, Stored, Watermark},
+    domain::{self, Comment, Issue, IssueChange, IssueId, Occurrence, ServiceHour, fold},
+    store::{
+        Batch, StoreError, Stored, Watermark,
+        resolve::{Resolver, by_issue},
+    },
 };
 
 pub(super) fn ingest(transaction: &Transaction<'_>, batch: &Batch) -> Result<Vec<Stored>, StoreError> {
-    let mut results = vec![Stored::Duplicate; batch.occurrences.len()];
-    for (id, indexes) in crate::store::by_issue(&batch.occurrences) {
+    let occurrences = &batch.occurrences;
+    let destinations = Resolver::new(|id: &IssueId| read::found(transaction, id)).resolve_all(occurrences)?;
+    let mut results = vec![Stored::Duplicate; occurrences.len()];
+    let (mut counted, mut created) = (Vec::with_capacity(occurrences.len()), Vec::new());
+    for (id, indexes) in by_issue(&destinations) {
         let mut fresh: Vec<usize> = Vec::with_capacity(indexes.len());
         let mut in_batch = HashSet::new();
         for index in indexes {
-            let event_id = batch.occurrences[index].event_id;
+            let event_id = occurrences[index].event_id;
             if in_batch.insert(event_id) && !has_activity(transaction, id, &event_id.to_string())? {
                 fresh.push(index);
             }
@@ -25,16 +31,22 @@ pub(super) fn ingest(transaction: &Transaction<'_>, batch: &Batch) -> Result<Vec
         if fresh.is_empty() {
             continue;
         }
-        let occurrences: Vec<&Occurrence> = fresh.iter().map(|index| &batch.occurrences[*index]).collect();
-        let Some(folded) = fold::fold(read::issue(transaction, id)?, &occurrences) else {
+        let of_issue: Vec<&Occurrence> = fresh.iter().map(|index| &occurrences[*index]).collect();
+        let Some(mut folded) = fold::fold(read::issue(transaction, id)?, &of_issue) else {
             fresh.into_iter().for_each(|index| results[index] = Stored::NoIssue);
             continue;
         };
+        let aliases: Vec<&IssueId> = fresh.iter().flat_map(|index| &destinations[*index].new_aliases).collect();
+        folded.note_aliases(aliases.iter().copied());
         save(transaction, &folded)?;
+        aliases.into_iter().try_for_each(|alias| save_alias(transaction, alias, id))?;
         for (nth, index) in fresh.into_iter().enumerate() {
             results[index] = Stored::of(&folded, nth);
         }
+        counted.extend(of_issue);
+        created.extend(folded.is_created.then_some(folded.issue));
     }
+    save_service_hours(transaction, &fold::service_hours(counted, &created))?;
     if let Some(watermark) = &batch.watermark {
         save_watermark(transaction, watermark)?;
     }
@@ -43,17 +55,35 @@ pub(super) fn ingest(transaction: &Transaction<'_>, batch: &Batch) -> Result<Vec
 
 fn save(transaction: &Transaction<'_>, folded: &fold::Folded) -> Result<(), StoreError> {
     let issue = &folded.issue;
-    let mut comments = folded.comments.clone();
-    for (comment_id, recurrence) in &folded.recurrences {
-        let before = read::comment(transaction, &issue.id, comment_id)?;
-        comments.push(recurrence.apply(comment_id, before.as_ref()));
-    }
     row::save_issue(transaction, issue)?;
     for activity in &folded.activities {
         row::save_activity(transaction, &issue.id, activity)?;
     }
-    for comment in &comments {
+    for comment in &folded.comments {
         row::save_comment(transaction, &issue.id, comment)?;
+    }
+    for (comment_id, recurrence) in &folded.recurrences {
+        let before = read::comment(transaction, &issue.id, comment_id)?;
+        row::save_comment(transaction, &issue.id, &recurrence.apply(comment_id, before.as_ref()))?;
+    }
+    Ok(())
+}
+
+fn save_alias(transaction: &Transaction<'_>, alias: &IssueId, issue_id: &IssueId) -> Result<(), StoreError> {
+    transaction
+        .prepare_cached("INSERT OR REPLACE INTO aliases (id, issue_id) VALUES (?, ?)")
+        .and_then(|mut statement| statement.execute(params![alias.as_str(), issue_id.as_str()]))
+        .map_err(unavailable)?;
+    Ok(())
+}
+
+fn save_service_hours(transaction: &Transaction<'_>, hours: &[ServiceHour]) -> Result<(), StoreError> {
+    let sql = "INSERT INTO service_hours (hour, service, occurrences, created) VALUES (?, ?, ?, ?) \
+               ON CONFLICT (hour, service) DO UPDATE SET occurrences = occurrences + excluded.occurrences, \
+               created = created + excluded.created";
+    let mut statement = transaction.prepare_cached(sql).map_err(unavailable)?;
+    for ServiceHour { service, hour, occurrences, created } in hours {
+        statement.execute(params![hour, service, occurrences, created]).map_err(unavailable)?;
     }
     Ok(())
 }
@@ -66,13 +96,55 @@ fn has_activity(transaction: &Transaction<'_>, issue_id: &IssueId, id: &str) -> 
 }
 
 fn save_watermark(transaction: &Transaction<'_>, watermark: &Watermark) -> Result<(), StoreError> {
+    let stored = read::watermark(transaction, &watermark.topic, watermark.partition)?;
+    let Some(Watermark { topic, partition, next_offset, timestamp_ms }) = watermark.moved_from(stored.as_ref()) else {
+        return Ok(());
+    };
     transaction
         .execute(
             "INSERT OR REPLACE INTO watermarks (topic, partition, next_offset, timestamp_ms) VALUES (?, ?, ?, ?)",
-            params![watermark.topic, watermark.partition, watermark.next_offset, watermark.timestamp_ms],
+            params![topic, partition, next_offset, timestamp_ms],
         )
         .map_err(unavailable)?;
     Ok(())
+}
+
+/// Everything beneath the one issue goes beneath the other.
+pub(super) fn merge(
+    transaction: &Transaction<'_>,
+    from: &IssueId,
+    into: &IssueId,
+    user_id: &str,
+    now: Timestamp,
+) -> Result<Issue, StoreError> {
+    let mut issue = read::issue(transaction, &read::resolved(transaction, into)?)?.ok_or(StoreError::NotFound)?;
+    let gone = read::issue(transaction, &read::resolved(transaction, from)?)?.ok_or(StoreError::NotFound)?;
+    if gone.id == issue.id {
+        return Ok(issue);
+    }
+    let activity = domain::merge(&mut issue, &gone, user_id, now);
+    row::save_issue(transaction, &issue)?;
+    row::save_activity(transaction, &issue.id, &activity)?;
+    for comment in read::all_comments(transaction, &gone.id)? {
+        let comment = match read::comment(transaction, &issue.id, &comment.id)? {
+            Some(known) => fold::merge_comments(known, &comment),
+            None => comment,
+        };
+        row::save_comment(transaction, &issue.id, &comment)?;
+    }
+    let (gone, id) = (gone.id.as_str(), issue.id.as_str());
+    // Ids of events are of one issue alone; what both have is when they came to be and back, and the earlier stands.
+    for sql in [
+        "UPDATE OR IGNORE activities SET issue_id = ?2 WHERE issue_id = ?1",
+        "DELETE FROM activities WHERE issue_id = ?1 AND ?2 <> ''",
+        "DELETE FROM comments WHERE issue_id = ?1 AND ?2 <> ''",
+        "UPDATE aliases SET issue_id = ?2 WHERE issue_id = ?1",
+        "INSERT INTO aliases (id, issue_id) VALUES (?1, ?2)",
+        "DELETE FROM issues WHERE id = ?1 AND ?2 <> ''",
+    ] {
+        transaction.execute(sql, params![gone, id]).map_err(unavailable)?;
+    }
+    Ok(issue)
 }
 
 pub(super) fn set_note(transaction: &Transaction<'_>, key: &str, value: Option<&str>) -> Result<(), StoreError> {
@@ -93,6 +165,7 @@ pub(super) fn change(
     now: Timestamp,
     if_version: Option<u64>,
 ) -> Result<Issue, StoreError> {
+    let id = &read::resolved(transaction, id)?;
     let mut issue = read::issue(transaction, id)?.ok_or(StoreError::NotFound)?;
     if if_version.is_some_and(|version| version != issue.version) {
         return Err(StoreError::Conflict);
@@ -115,6 +188,7 @@ pub(super) fn add_comment(
     author_id: &str,
     now: Timestamp,
 ) -> Result<Comment, StoreError> {
+    let id = &read::resolved(transaction, id)?;
     let mut issue = read::issue(transaction, id)?.ok_or(StoreError::NotFound)?;
     if let Some(comment) = read::comment(transaction, id, comment_id)? {
         return Ok(comment);

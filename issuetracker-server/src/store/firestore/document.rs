@@ -8,8 +8,8 @@ use super::{
     value::{Fields, Reader, Unreadable, count, integer, or_null, text, texts, time, unreadable},
 };
 use crate::{
-    domain::{Activity, Comment, Issue, issue::Decided},
-    store::{StoreError, Watermark},
+    domain::{Activity, Comment, Issue, IssueId, issue::Decided},
+    store::{StoreError, Watermark, resolve::Alias, shape},
 };
 
 /// Reads a document; one that cannot be read is an error that names it, never skipped.
@@ -53,7 +53,10 @@ pub(super) fn issue_fields(issue: &Issue) -> Fields {
         ("created_at", time(issue.created_at)),
         ("updated_at", time(issue.updated_at)),
         ("resolved_at", or_null(issue.resolved_at.map(time))),
-        ("muted_until", or_null(issue.muted_until.map(time))),
+        ("muted_until", or_null(issue.mute.and_then(|mute| mute.ends_at()).map(time))),
+        ("mute", or_null(issue.mute.map(|mute| text(&shape::mute(&mute))))),
+        ("regression", or_null(issue.regression.as_ref().map(|regression| text(&shape::regression(regression))))),
+        ("hours", text(&shape::hours(&issue.hours))),
         ("comments", count(issue.comments)),
         ("head_event", text(&issue.head_event.to_string())),
         ("decided", texts(decided.into_iter().filter_map(|(field, is_decided)| is_decided.then_some(field)))),
@@ -91,7 +94,9 @@ pub(super) fn issue(id: &str, fields: Reader<'_>) -> Result<Issue, Unreadable> {
         created_at: fields.time("created_at")?,
         updated_at: fields.time("updated_at")?,
         resolved_at: fields.optional("resolved_at", Reader::time)?,
-        muted_until: fields.optional("muted_until", Reader::time)?,
+        mute: fields.shape("mute", shape::read_mute)?,
+        regression: fields.shape("regression", shape::read_regression)?,
+        hours: fields.shape("hours", shape::read_hours)?.unwrap_or_default(),
         comments: fields.number("comments")?,
         head_event: fields.word("head_event")?,
         decided: Decided {
@@ -101,6 +106,15 @@ pub(super) fn issue(id: &str, fields: Reader<'_>) -> Result<Issue, Unreadable> {
         },
         version: fields.number("version")?,
     })
+}
+
+pub(super) fn alias_fields(alias: &Alias) -> Fields {
+    fields([("issue_id", text(alias.issue_id.as_str())), ("via", texts(alias.via.iter().map(IssueId::as_str)))])
+}
+
+pub(super) fn alias(_id: &str, fields: Reader<'_>) -> Result<Alias, Unreadable> {
+    let via = fields.texts("via")?.into_iter().map(|id| id.parse().map_err(|error| unreadable("via", error)));
+    Ok(Alias { issue_id: fields.word("issue_id")?, via: via.collect::<Result<_, _>>()? })
 }
 
 pub(super) fn activity_fields(activity: &Activity) -> Fields {

@@ -17,13 +17,16 @@ use super::{
     client::Refused,
     document,
     facets::{self, Facet},
-    unavailable,
+    service_days, unavailable,
     value::Fields,
     write::{ATTEMPTS, create, pause, put, save},
 };
 use crate::{
-    domain::{ActivityKind, Effect, Occurrence, fold},
-    store::{Batch, StoreError, Stored, Watermark, by_issue},
+    domain::{ActivityKind, Effect, IssueId, Occurrence, fold},
+    store::{
+        Batch, StoreError, Stored, Watermark,
+        resolve::{Alias, Destination, Found, Resolver, by_issue},
+    },
 };
 
 /// The most occurrences of one commit. Each makes one to four writes.
@@ -34,7 +37,9 @@ const MAX_BYTES: usize = 4 << 20;
 
 /// What is stored of the issues of a batch.
 struct Loaded {
-    /// Issues, daily comments and facets, by name.
+    /// Where each occurrence goes.
+    destinations: Vec<Destination>,
+    /// Issues, daily comments, facets and the watermark, by name.
     documents: HashMap<String, Document>,
     /// The names of activities that events made before; empty if they were not looked for.
     activities: HashSet<String>,
@@ -89,18 +94,10 @@ impl FirestoreStore {
         let facets = self.facets.unseen(part);
         for attempt in 0..ATTEMPTS {
             pause(attempt).await;
-            let loaded = self.load(part, &facets, attempt > 0).await?;
-            let Plan { mut writes, saved, stored } = self.plan(part, &loaded)?;
+            let loaded = self.load(part, &facets, watermark, attempt > 0).await?;
+            let Plan { mut writes, saved, stored } = self.plan(part, watermark, &loaded)?;
             let facets_name = self.paths().facets();
             writes.extend(facets::addition(facets_name.clone(), loaded.documents.get(&facets_name), &facets)?);
-            // No precondition: of two consumers the later one stands, as in the embedded store. A place that is too
-            // early only makes somebody read again what is known by its event ids.
-            writes.extend(watermark.map(|watermark| {
-                put(
-                    self.paths().watermark(&watermark.topic, watermark.partition),
-                    document::watermark_fields(watermark),
-                )
-            }));
             if part.len() > 1 && writes.iter().map(Message::encoded_len).sum::<usize>() > MAX_BYTES {
                 return Ok(None);
             }
@@ -129,47 +126,80 @@ impl FirestoreStore {
         &self,
         part: &[Occurrence],
         facets: &BTreeSet<Facet>,
+        watermark: Option<&Watermark>,
         is_refused: bool,
     ) -> Result<Loaded, StoreError> {
         let paths = self.paths();
-        let names: BTreeSet<String> = part.iter().map(|occurrence| paths.issue(occurrence.issue_id.as_str())).collect();
-        let mut names: Vec<String> = names.into_iter().collect();
+        let own: BTreeSet<String> = part.iter().map(|occurrence| paths.issue(occurrence.issue_id.as_str())).collect();
+        let mut names: Vec<String> = own.into_iter().collect();
+        names.extend(watermark.map(|watermark| paths.watermark(&watermark.topic, watermark.partition)));
         let mut documents = HashMap::new();
         if !is_refused {
             self.recent.find(&mut names, &mut documents);
         }
         names.extend((!facets.is_empty()).then(|| paths.facets()));
-        let activities: BTreeSet<String> =
-            part.iter().filter(|_| is_refused).map(|occurrence| self.activity_of(occurrence)).collect();
+        documents.extend(self.client.get(names, None).await?);
+        documents.extend(self.client.get(self.other_ids(part, &documents), None).await?);
+        let destinations = Resolver::new(|id: &IssueId| self.found(id, &documents)).resolve_all(part)?;
+
+        let mut names: BTreeSet<String> = BTreeSet::new();
+        let mut activities: BTreeSet<String> = BTreeSet::new();
+        for (occurrence, destination) in part.iter().zip(&destinations) {
+            let issue = paths.issue(destination.issue_id.as_str());
+            let is_other = destination.issue_id != occurrence.issue_id;
+            // An issue that is not there has no daily comments.
+            if occurrence.effect == Effect::Occurred && (is_other || documents.contains_key(&issue)) {
+                names.insert(paths.comment(&destination.issue_id, &fold::daily_comment_id(occurrence)));
+            }
+            names.extend(is_other.then_some(issue));
+            if is_refused {
+                activities.insert(self.activity_of(&destination.issue_id, occurrence));
+            }
+            activities.extend(destination.via.iter().map(|id| self.activity_of(id, occurrence)));
+        }
+        let mut names: Vec<String> = names.into_iter().filter(|name| !documents.contains_key(name)).collect();
+        if !is_refused {
+            self.recent.find(&mut names, &mut documents);
+        }
         let (found, activities) = tokio::try_join!(
             self.client.get(names, None),
             // One field, since only their being there matters.
             self.client.get(activities.into_iter().collect(), Some("type")),
         )?;
         documents.extend(found);
-
-        // An issue that is not there has no daily comments: new issues cost one read.
-        let comments: BTreeSet<String> = part
-            .iter()
-            .filter(|occurrence| occurrence.effect == Effect::Occurred)
-            .filter(|occurrence| documents.contains_key(&paths.issue(occurrence.issue_id.as_str())))
-            .map(|occurrence| paths.comment(&occurrence.issue_id, &fold::daily_comment_id(occurrence)))
-            .collect();
-        let mut comments: Vec<String> = comments.into_iter().collect();
-        if !is_refused {
-            self.recent.find(&mut comments, &mut documents);
-        }
-        documents.extend(self.client.get(comments, None).await?);
-        Ok(Loaded { documents, activities: activities.into_keys().collect() })
+        Ok(Loaded { destinations, documents, activities: activities.into_keys().collect() })
     }
 
-    fn plan(&self, part: &[Occurrence], loaded: &Loaded) -> Result<Plan, StoreError> {
+    /// Under which other names the issues of `part` may be known that are not among `documents`.
+    fn other_ids(&self, part: &[Occurrence], documents: &HashMap<String, Document>) -> Vec<String> {
+        let paths = self.paths();
+        let is_missing = |occurrence: &&Occurrence| !documents.contains_key(&paths.issue(occurrence.issue_id.as_str()));
+        let names = part.iter().filter(is_missing).flat_map(|occurrence| {
+            let former = occurrence.former_issue_ids.iter();
+            let former = former.flat_map(move |id| [paths.issue(id.as_str()), paths.alias(id.as_str())]);
+            former.chain([paths.alias(occurrence.issue_id.as_str())])
+        });
+        names.collect::<BTreeSet<_>>().into_iter().collect()
+    }
+
+    fn found(&self, id: &IssueId, documents: &HashMap<String, Document>) -> Result<Option<Found>, StoreError> {
+        if documents.contains_key(&self.paths().issue(id.as_str())) {
+            return Ok(Some(Found::Issue));
+        }
+        let alias = documents.get(&self.paths().alias(id.as_str()));
+        alias.map(|document| document::read(document, document::alias).map(Found::Alias)).transpose()
+    }
+
+    fn plan(&self, part: &[Occurrence], watermark: Option<&Watermark>, loaded: &Loaded) -> Result<Plan, StoreError> {
         let mut plan = Plan { writes: Vec::new(), saved: Vec::new(), stored: vec![Stored::Duplicate; part.len()] };
-        for (id, indexes) in by_issue(part) {
+        let (mut counted, mut created) = (Vec::with_capacity(part.len()), Vec::new());
+        for (id, indexes) in by_issue(&loaded.destinations) {
             let mut in_batch = HashSet::new();
             let is_fresh = |index: &usize| {
-                let occurrence = &part[*index];
-                in_batch.insert(occurrence.event_id) && !loaded.activities.contains(&self.activity_of(occurrence))
+                let (occurrence, via) = (&part[*index], &loaded.destinations[*index].via);
+                let mut places = via.iter().chain([id]);
+                in_batch.insert(occurrence.event_id)
+                    && !places.any(|id| loaded.activities.contains(&self.activity_of(id, occurrence)))
             };
             let fresh: Vec<usize> = indexes.into_iter().filter(is_fresh).collect();
             if fresh.is_empty() {
@@ -178,14 +208,33 @@ impl FirestoreStore {
             let before = loaded.documents.get(&self.paths().issue(id.as_str()));
             let existing = before.map(|document| document::read(document, document::issue)).transpose()?;
             let occurrences: Vec<&Occurrence> = fresh.iter().map(|index| &part[*index]).collect();
-            let Some(folded) = fold::fold(existing, &occurrences) else {
+            let Some(mut folded) = fold::fold(existing, &occurrences) else {
                 fresh.into_iter().for_each(|index| plan.stored[index] = Stored::NoIssue);
                 continue;
             };
+            let aliases = fresh.iter().flat_map(|index| &loaded.destinations[*index].new_aliases);
+            folded.note_aliases(aliases.clone());
+            for alias in aliases {
+                let fields = document::alias_fields(&Alias { issue_id: id.clone(), via: Vec::new() });
+                plan.writes.push(create(self.paths().alias(alias.as_str()), fields));
+            }
             for (nth, index) in fresh.into_iter().enumerate() {
                 plan.stored[index] = Stored::of(&folded, nth);
             }
+            counted.extend(occurrences);
+            created.extend(folded.is_created.then(|| folded.issue.clone()));
             self.add(&mut plan, before, folded, &loaded.documents)?;
+        }
+        plan.writes.extend(service_days::additions(self.paths(), fold::service_hours(counted, &created)));
+        if let Some(watermark) = watermark {
+            let name = self.paths().watermark(&watermark.topic, watermark.partition);
+            let before = loaded.documents.get(&name);
+            let stored = before.map(|document| document::read(document, document::watermark)).transpose()?;
+            // On the condition that it is as it was read: of two consumers of a partition, one reads again what the other
+            // has done.
+            if let Some(moved) = watermark.moved_from(stored.as_ref()) {
+                plan.save(name, before, document::watermark_fields(&moved));
+            }
         }
         Ok(plan)
     }
@@ -210,15 +259,16 @@ impl FirestoreStore {
         }
         for activity in &folded.activities {
             let (name, fields) = (paths.activity(&issue.id, &activity.id), document::activity_fields(activity));
-            // Those two have ids of their own and may be there; all others have an event's, which must be new.
-            let may_exist = activity.id == fold::CREATED_ID || activity.kind == ActivityKind::Regressed;
-            plan.writes.push(if may_exist { put(name, fields) } else { create(name, fields) });
+            // What has an event's id must be new; all others have ids of their own and may be there.
+            let is_of_event = activity.id != fold::CREATED_ID
+                && matches!(activity.kind, ActivityKind::Occurrence | ActivityKind::Created | ActivityKind::Commented);
+            plan.writes.push(if is_of_event { create(name, fields) } else { put(name, fields) });
         }
         Ok(())
     }
 
-    /// The name of the activity by which an event is known.
-    fn activity_of(&self, occurrence: &Occurrence) -> String {
-        self.paths().activity(&occurrence.issue_id, &occurrence.event_id.to_string())
+    /// The name of the activity by which an event is known under an issue.
+    fn activity_of(&self, issue_id: &IssueId, occurrence: &Occurrence) -> String {
+        self.paths().activity(issue_id, &occurrence.event_id.to_string())
     }
 }

@@ -5,6 +5,8 @@
 //! issues/{issue_id}/activities/{id}       type, user_id, timestamp, details (JSON as a string); id: the event's
 //! issues/{issue_id}/comments/{id}         content, author_id, created_at, edited_at, recurrences
 //! offsets/{topic}-{partition}             how far a partition is in the store
+//! aliases/{id}                            issue_id, via: other ids of issues (merged ones, other rules of grouping)
+//! service_days/{day}-{service}            service, day, occurrences, created: by hour, `h00` to `h23`
 //! notes/{key}                             key, value: what the server has to remember beside issues
 //! facets/issues                           the services and environments to choose from
 //! ```
@@ -26,24 +28,26 @@ mod client;
 mod document;
 mod facets;
 mod ingest;
+mod merge;
 mod path;
 mod query;
 mod read;
 mod recent;
 mod search;
+mod service_days;
 #[cfg(test)]
 mod tests;
 mod value;
 mod write;
 
-use std::path::PathBuf;
+use std::{ops::Range, path::PathBuf};
 
 use async_trait::async_trait;
 use jiff::Timestamp;
 
 use self::{client::Client, client::Refused, facets::Facets, path::Paths, recent::Recent};
 use super::{Batch, BoxError, Cursor, IssueQuery, IssueStore, Overview, Page, StoreError, Stored, Watermark};
-use crate::domain::{Activity, ActivityKind, Comment, Issue, IssueChange, IssueId};
+use crate::domain::{Activity, ActivityKind, Comment, Issue, IssueChange, IssueId, ServiceHour};
 
 /// Which database, and as whom.
 #[derive(Debug, Clone)]
@@ -103,7 +107,14 @@ impl IssueStore for FirestoreStore {
     }
 
     async fn issue(&self, id: &IssueId) -> Result<Option<Issue>, StoreError> {
-        self.one(self.paths().issue(id.as_str()), document::issue).await
+        let (name, alias) = (self.paths().issue(id.as_str()), self.paths().alias(id.as_str()));
+        let found = self.client.get(vec![name.clone(), alias.clone()], None).await?;
+        if let Some(document) = found.get(&name) {
+            return document::read(document, document::issue).map(Some);
+        }
+        let Some(alias) = found.get(&alias) else { return Ok(None) };
+        let issue_id = document::read(alias, document::alias)?.issue_id;
+        self.one(self.paths().issue(issue_id.as_str()), document::issue).await
     }
 
     async fn issues(&self, query: &IssueQuery) -> Result<Page<Issue>, StoreError> {
@@ -125,6 +136,10 @@ impl IssueStore for FirestoreStore {
         self.change_issue(id, change, user_id, now, if_version).await
     }
 
+    async fn merge(&self, from: &IssueId, into: &IssueId, user_id: &str, now: Timestamp) -> Result<Issue, StoreError> {
+        self.merge_issues(from, into, user_id, now).await
+    }
+
     async fn add_comment(
         &self,
         id: &IssueId,
@@ -137,7 +152,7 @@ impl IssueStore for FirestoreStore {
     }
 
     async fn comments(&self, id: &IssueId, after: Option<&Cursor>, limit: usize) -> Result<Page<Comment>, StoreError> {
-        self.list_comments(id, after, limit).await
+        self.list_comments(&self.resolved(id).await?, after, limit).await
     }
 
     async fn activities(
@@ -147,7 +162,11 @@ impl IssueStore for FirestoreStore {
         after: Option<&Cursor>,
         limit: usize,
     ) -> Result<Page<Activity>, StoreError> {
-        self.list_activities(id, kind, after, limit).await
+        self.list_activities(&self.resolved(id).await?, kind, after, limit).await
+    }
+
+    async fn service_hours(&self, hours: Range<i64>) -> Result<Vec<ServiceHour>, StoreError> {
+        self.read_service_hours(hours).await
     }
 
     async fn note(&self, key: &str) -> Result<Option<String>, StoreError> {

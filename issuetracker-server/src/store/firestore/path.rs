@@ -7,6 +7,8 @@ use crate::domain::IssueId;
 pub(super) const ISSUES: &str = "issues";
 pub(super) const ACTIVITIES: &str = "activities";
 pub(super) const COMMENTS: &str = "comments";
+pub(super) const ALIASES: &str = "aliases";
+pub(super) const SERVICE_DAYS: &str = "service_days";
 pub(super) const NOTES: &str = "notes";
 
 /// The names of all documents of one database.
@@ -24,6 +26,14 @@ impl Paths<'_> {
 
     pub(super) fn comment(self, issue_id: &IssueId, id: &str) -> String {
         format!("{}/{COMMENTS}/{}", self.issue(issue_id.as_str()), key(id))
+    }
+
+    pub(super) fn alias(self, id: &str) -> String {
+        format!("{}/{ALIASES}/{}", self.0, key(id))
+    }
+
+    pub(super) fn service_day(self, service: &str, day: i64) -> String {
+        format!("{}/{SERVICE_DAYS}/{day}-{}", self.0, key(service))
     }
 
     pub(super) fn watermark(self, topic: &str, partition: i32) -> String {

@@ -11,7 +11,7 @@ use firestore::gcloud_sdk::google::firestore::v1::{
 };
 
 use super::{
-    path::{ACTIVITIES, COMMENTS, ISSUES, NOTES},
+    path::{ACTIVITIES, ALIASES, COMMENTS, ISSUES, NOTES},
     value::{integer, microseconds, reference, text},
 };
 use crate::{
@@ -104,6 +104,28 @@ pub(super) fn notes(prefix: &str, limit: usize) -> StructuredQuery {
         limit: Some(i32::try_from(limit).unwrap_or(i32::MAX)),
         ..everything(NOTES)
     }
+}
+
+/// The documents whose whole number `field` is between the ends, in its order.
+pub(super) fn between(
+    collection: &str,
+    name: &str,
+    range: std::ops::RangeInclusive<i64>,
+    limit: usize,
+) -> StructuredQuery {
+    let from = compare(name, Operator::GreaterThanOrEqual, integer(*range.start()));
+    let to = compare(name, Operator::LessThanOrEqual, integer(*range.end()));
+    StructuredQuery {
+        r#where: all_of(vec![from, to]),
+        order_by: vec![Order { field: Some(field(name)), direction: Direction::Ascending.into() }],
+        limit: Some(i32::try_from(limit).unwrap_or(i32::MAX)),
+        ..everything(collection)
+    }
+}
+
+/// The ids that stand for this issue.
+pub(super) fn aliases_of(issue_id: &str) -> StructuredQuery {
+    StructuredQuery { r#where: Some(equals("issue_id", text(issue_id))), ..everything(ALIASES) }
 }
 
 /// One more than `limit`, which tells whether there is more.

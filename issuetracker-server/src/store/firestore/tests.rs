@@ -62,6 +62,7 @@ fn occurrence(title: &str, second: i64) -> Occurrence {
     Occurrence {
         event_id: Uuid::now_v7(),
         issue_id: fingerprint.issue_id(),
+        former_issue_ids: Vec::new(),
         effect: Effect::Occurred,
         count: 1,
         first_at: at,

@@ -8,6 +8,8 @@ use firestore::{
 };
 use jiff::Timestamp;
 
+use crate::store::BoxError;
+
 /// The fields of a document.
 pub(super) type Fields = HashMap<String, Value>;
 
@@ -122,6 +124,25 @@ impl<'a> Reader<'a> {
             None | Some(ValueType::NullValue(_)) => Ok(None),
             Some(_) => read(self, field).map(Some),
         }
+    }
+
+    /// What one text holds; `None` if the field is null or missing.
+    pub(super) fn shape<T>(
+        self,
+        field: &'static str,
+        read: impl FnOnce(&str) -> Result<T, BoxError>,
+    ) -> Result<Option<T>, Unreadable> {
+        let text = self.optional(field, Self::text)?;
+        text.map(|text| read(text).map_err(|error| unreadable(field, error))).transpose()
+    }
+
+    /// The entries of a map; none if the field is missing.
+    pub(super) fn map(self, field: &str) -> impl Iterator<Item = (&'a String, &'a Value)> {
+        let map = match self.field(field) {
+            Some(ValueType::MapValue(map)) => Some(&map.fields),
+            _ => None,
+        };
+        map.into_iter().flatten()
     }
 
     fn field(self, field: &str) -> Option<&'a ValueType> {

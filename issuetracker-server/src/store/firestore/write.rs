@@ -27,6 +27,7 @@ impl FirestoreStore {
     ) -> Result<Issue, StoreError> {
         for attempt in 0..ATTEMPTS {
             pause(attempt).await;
+            let id = &self.resolved(id).await?;
             let name = self.paths().issue(id.as_str());
             let found = self.client.get(vec![name.clone()], None).await?;
             let before = found.get(&name).ok_or(StoreError::NotFound)?;
@@ -60,6 +61,7 @@ impl FirestoreStore {
     ) -> Result<Comment, StoreError> {
         for attempt in 0..ATTEMPTS {
             pause(attempt).await;
+            let id = &self.resolved(id).await?;
             let (issue_name, comment_name) = (self.paths().issue(id.as_str()), self.paths().comment(id, comment_id));
             let found = self.client.get(vec![issue_name.clone(), comment_name.clone()], None).await?;
             let before = found.get(&issue_name).ok_or(StoreError::NotFound)?;
@@ -113,7 +115,7 @@ pub(super) fn create(name: String, fields: Fields) -> Write {
 
 /// A known document's fields that are others now, on the condition that it is as it was read. What a later version of
 /// this server added to it stays.
-fn update(before: &Document, mut fields: Fields) -> Write {
+pub(super) fn update(before: &Document, mut fields: Fields) -> Write {
     fields.retain(|field, value| before.fields.get(field) != Some(value));
     let mask = DocumentMask { field_paths: fields.keys().cloned().collect() };
     // Firestore always tells the time; if it ever did not, this fails rather than overwrites.
@@ -133,6 +135,12 @@ pub(super) fn put(name: String, fields: Fields) -> Write {
 /// Deletes what may be there.
 pub(super) fn delete(name: String) -> Write {
     Write { operation: Some(Operation::Delete(name)), ..Write::default() }
+}
+
+/// Deletes a document on the condition that it is as it was read.
+pub(super) fn delete_as_read(before: &Document) -> Write {
+    let as_read = ConditionType::UpdateTime(before.update_time.unwrap_or_default());
+    Write { current_document: Some(precondition(as_read)), ..delete(before.name.clone()) }
 }
 
 fn precondition(condition: ConditionType) -> Precondition {

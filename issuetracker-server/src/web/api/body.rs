@@ -6,6 +6,7 @@ use axum::{body::Bytes, extract::rejection::BytesRejection};
 use serde_json::{Map, Value};
 
 use crate::{
+    domain::MutedUntil,
     triage::{InvalidField, invalid},
     web::problem::Problem,
 };
@@ -82,6 +83,27 @@ impl Body {
             Value::Null => None,
             _ => self.complain(name, "must be an object"),
         }
+    }
+
+    /// What silences an issue; `Some(None)` if it is `null`: it is heard again.
+    pub(crate) fn mute(&mut self, name: &'static str) -> Option<Option<MutedUntil>> {
+        const EXPECTED: &str = "must be \"forever\", {\"until\": \"2027-01-31T12:00:00Z\"}, {\"count\": 100, \"per\": \
+                                \"hour\"} (or \"day\"), or null";
+        let value = self.take(name)?;
+        let until = |value: &Value| value.get("until")?.as_str()?.parse().ok().map(MutedUntil::Time);
+        let rate = |value: &Value| {
+            let count = value.get("count")?.as_u64().filter(|count| *count > 0)?;
+            Some(MutedUntil::Rate { count, per: value.get("per")?.as_str()?.parse().ok()?, before: 0 })
+        };
+        let mute = match &value {
+            Value::Null => return Some(None),
+            Value::String(word) if word == "forever" => Some(MutedUntil::Unmuted),
+            value => until(value).or_else(|| rate(value)),
+        };
+        if mute.is_none() {
+            return self.complain(name, EXPECTED);
+        }
+        Some(mute)
     }
 
     /// The complaints, if there are any.

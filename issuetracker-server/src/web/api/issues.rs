@@ -15,9 +15,9 @@ use serde_json::{Value, json};
 
 use super::{Answer, IssuePath, body::Body, page_of};
 use crate::{
-    domain::IssueChange,
+    domain::{IssueChange, IssueId},
     store::{IssueQuery, Sort},
-    triage::NewIssue,
+    triage::{NewIssue, invalid},
     web::{
         WebState,
         problem::Problem,
@@ -90,7 +90,7 @@ pub(crate) async fn create(
     Ok((StatusCode::ACCEPTED, [(header::LOCATION, location)], Json(answer)).into_response())
 }
 
-/// `PATCH /api/v1/issues/{id}`: status, priority, assignee and tags. With `If-Match` only if nobody changed it meanwhile.
+/// `PATCH /api/v1/issues/{id}`: status, priority, assignee, tags and mute. With `If-Match` only if nobody changed it meanwhile.
 pub(crate) async fn change(
     State(state): State<WebState>,
     Require(principal, ..): Require<permission::ChangeIssue>,
@@ -105,9 +105,25 @@ pub(crate) async fn change(
         priority: body.word("priority"),
         assignee_id: body.nullable_text("assignee_id"),
         tags: body.texts("tags"),
+        mute: body.mute("mute"),
     };
-    body.finish_strictly("status, priority, assignee_id and tags")?;
+    body.finish_strictly("status, priority, assignee_id, tags and mute")?;
     let issue = state.triage.change(&id, &change, &principal, Timestamp::now(), if_version).await?;
+    Ok(([(header::ETAG, views::etag(&issue))], Json(IssueView::from(issue))).into_response())
+}
+
+/// `POST /api/v1/issues/{id}/merge`: this issue becomes a part of another one.
+pub(crate) async fn merge(
+    State(state): State<WebState>,
+    Require(principal, ..): Require<permission::ChangeIssue>,
+    IssuePath(id): IssuePath,
+    body: Result<Bytes, BytesRejection>,
+) -> Answer<Response> {
+    let mut body = Body::read(body)?;
+    let into = body.word::<IssueId>("into");
+    body.finish_strictly("into")?;
+    let into = into.ok_or_else(|| Problem::invalid(vec![invalid("into", "name the issue that stays")]))?;
+    let issue = state.triage.merge(&id, &into, &principal, Timestamp::now()).await?;
     Ok(([(header::ETAG, views::etag(&issue))], Json(IssueView::from(issue))).into_response())
 }
 

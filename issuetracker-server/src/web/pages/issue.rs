@@ -49,6 +49,10 @@ pub(crate) async fn show(
         }
         Err(error) => return Err(error.into()),
     };
+    if issue.id != id {
+        // It was merged, or is known by an older fingerprint.
+        return Ok(Redirect::to(&format!("/issues/{}", issue.id)).into_response());
+    }
     let occurrences = state.triage.occurrences(&id, None, SHOWN).await?.items;
     let comments = state.triage.comments(&id, None, SHOWN * 4).await?.items;
     let history = state.triage.history(&id, None, SHOWN * 4).await?.items;
@@ -88,6 +92,7 @@ pub(crate) async fn change(
         priority: form.priority.map(|priority| priority.parse().map_err(wrong("priority"))).transpose()?,
         assignee_id: form.assignee_id.map(|person| Some(person.trim().to_owned()).filter(|person| !person.is_empty())),
         tags: None,
+        mute: None,
     };
     // A form that stood open while somebody else decided must not undo that unseen.
     let if_version = views::version_of(&form.etag);

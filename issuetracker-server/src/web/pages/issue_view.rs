@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 
 use super::layout::{OptionView, RowView, TimeView, filter_url, label, word_options};
 use crate::{
-    domain::{Activity, ActivityKind, Comment, Issue, Priority, Status},
+    domain::{Activity, ActivityKind, Comment, Issue, Mute, MutedUntil, Priority, Status},
     web::{markdown, views},
 };
 
@@ -35,7 +35,7 @@ struct HeaderView {
     created_at: TimeView,
     updated_at: TimeView,
     etag: String,
-    muted_until: Option<TimeView>,
+    muted: Option<MuteView>,
 }
 
 #[derive(Serialize)]
@@ -102,6 +102,23 @@ struct TimelineView {
     edited: bool,
 }
 
+/// How long it is silent.
+#[derive(Serialize)]
+struct MuteView {
+    until: Option<TimeView>,
+    rate: Option<String>,
+}
+
+impl MuteView {
+    fn new(mute: &Mute, now: Timestamp) -> Self {
+        let rate = match mute.until {
+            MutedUntil::Rate { count, per, .. } => Some(format!("{count} in one {}", per.as_str())),
+            MutedUntil::Time(_) | MutedUntil::Unmuted => None,
+        };
+        Self { until: mute.ends_at().map(|until| TimeView::new(until, now)), rate }
+    }
+}
+
 impl IssuePageView {
     pub(crate) fn new(
         issue: &Issue,
@@ -128,7 +145,7 @@ impl IssuePageView {
                 created_at: TimeView::new(issue.created_at, now),
                 updated_at: TimeView::new(issue.updated_at, now),
                 etag: views::etag(issue),
-                muted_until: issue.muted_until.map(|until| TimeView::new(until, now)),
+                muted: issue.mute.filter(|mute| mute.is_silent(now)).map(|mute| MuteView::new(&mute, now)),
             },
             can_change,
             statuses: word_options(Status::ALL.map(Status::as_str), issue.status.as_str()),

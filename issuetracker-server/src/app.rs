@@ -88,7 +88,11 @@ async fn serve(listener: TcpListener, router: axum::Router, shutdown: &Cancellat
     }
 }
 
-async fn open_store(config: &StoreConfig) -> anyhow::Result<Arc<dyn IssueStore>> {
+/// Opens the store that is configured.
+///
+/// # Errors
+/// If its file cannot be opened, or its credentials cannot be read.
+pub async fn open_store(config: &StoreConfig) -> anyhow::Result<Arc<dyn IssueStore>> {
     match config {
         StoreConfig::Embedded { path } => {
             let path = path.clone();

@@ -15,5 +15,7 @@ pub mod kafka;
 pub mod metrics;
 pub mod notify;
 pub mod store;
+pub mod transfer;
 pub mod triage;
+pub mod upkeep;
 pub mod web;

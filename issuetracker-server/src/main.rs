@@ -6,7 +6,7 @@ use clap::{Parser, Subcommand};
 use issuetracker_server::{
     app,
     config::{Config, LogFormat},
-    doctor,
+    doctor, upkeep,
 };
 use tokio_util::sync::CancellationToken;
 use tracing_subscriber::EnvFilter;
@@ -33,6 +33,8 @@ enum Task {
     /// The running server is asked over HTTP. Run it with the variables of the server. Ends with 0 if the error came all the
     /// way, else with 1.
     Doctor(doctor::Arguments),
+    #[command(flatten)]
+    Upkeep(upkeep::Command),
 }
 
 #[expect(clippy::print_stdout, clippy::print_stderr, reason = "answers to the person who started it")]
@@ -53,6 +55,18 @@ fn main() -> ExitCode {
     if arguments.check_config {
         config.describe().iter().for_each(|(name, value)| println!("{name}: {value}"));
         return ExitCode::SUCCESS;
+    }
+    if let Some(Task::Upkeep(command)) = arguments.task {
+        let done = tokio::runtime::Runtime::new()
+            .map_err(Into::into)
+            .and_then(|runtime| runtime.block_on(upkeep::run(command, &config, &mut std::io::stdout())));
+        return match done {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => {
+                eprintln!("{error:#}");
+                ExitCode::FAILURE
+            }
+        };
     }
     start_logs(&config);
     config.describe().iter().for_each(|(name, value)| tracing::info!("{name}: {value}"));

@@ -5,6 +5,7 @@
 pub mod embedded;
 #[cfg(feature = "firestore")]
 pub mod firestore;
+mod item;
 mod resolve;
 mod shape;
 
@@ -13,6 +14,7 @@ use std::{collections::BTreeMap, ops::Range};
 use async_trait::async_trait;
 use jiff::Timestamp;
 
+pub use self::item::Item;
 use crate::domain::{
     Activity, ActivityKind, Comment, Issue, IssueChange, IssueId, IssueType, Occurrence, Priority, ServiceHour,
     Severity, Status, fold::Folded,
@@ -203,10 +205,13 @@ pub struct Overview {
 }
 
 /// The most notes that are read at once.
-pub const MAX_NOTES: usize = 1_000;
+pub const MAX_NOTES: usize = 10_000;
 
 /// The most days of services that are read at once: 700 services for two weeks.
 pub const MAX_SERVICE_DAYS: usize = 10_000;
+
+/// An id, the issue that it stands for, and under which other issues its events may be stored.
+pub type AliasEntry = (IssueId, IssueId, Vec<IssueId>);
 
 /// The store of issues. Every method is one atomic step.
 #[async_trait]
@@ -276,6 +281,18 @@ pub trait IssueStore: Send + Sync {
 
     /// The notes whose keys start with `prefix`, by key, at most [`MAX_NOTES`].
     async fn notes(&self, prefix: &str) -> Result<Vec<(String, String)>, StoreError>;
+
+    /// The ids of issues that come after this one, in their order.
+    async fn issue_ids(&self, after: Option<&IssueId>, limit: usize) -> Result<Vec<IssueId>, StoreError>;
+
+    /// Other ids of issues that come after this one, in their order.
+    async fn aliases(&self, after: Option<&IssueId>, limit: usize) -> Result<Vec<AliasEntry>, StoreError>;
+
+    /// How far each partition is in the store.
+    async fn watermarks(&self) -> Result<Vec<Watermark>, StoreError>;
+
+    /// Writes what was exported, whatever is there; again, it changes nothing. At most 400 at once.
+    async fn put(&self, items: &[Item]) -> Result<(), StoreError>;
 
     /// Answers when the store can be read and written.
     async fn check(&self) -> Result<(), StoreError>;

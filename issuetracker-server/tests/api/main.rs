@@ -12,6 +12,7 @@ mod process;
 mod support;
 mod surface;
 mod triage;
+mod upkeep;
 
 use std::{
     io::{BufRead, BufReader},

@@ -188,3 +188,53 @@ fn occurrences_keep_what_helps_to_solve_the_problem() {
     assert_eq!((&issue["occurrences"], &issue["first_seen"]), (&json!(10), &json!("2026-01-05T10:01:00Z")));
     assert_eq!(server.metric("issuetracker_publisher_dropped_total", &["service=\"newsfeed\"", "queue_full"]), 4.0);
 }
+
+#[test]
+fn a_mute_is_asked_for_in_three_ways_and_told() {
+    let place = Place::new();
+    let server = place.start(&[]);
+    let address = issue_of(&server, event("feed stalled"));
+    server.patch(&address, &json!({"status": "resolved", "mute": "forever"})).expect(200);
+    server.ingest(&[event("feed stalled")]);
+    let issue = server.get(&address).expect(200).json();
+    assert_eq!((&issue["status"], &issue["occurrences"]), (&json!("resolved"), &json!(2)));
+    assert_eq!((&issue["mute"]["forever"], &issue["muted_until"]), (&json!(true), &Value::Null));
+    let until = json!({"until": "2030-01-31T12:00:00Z"});
+    let issue = server.patch(&address, &json!({"mute": until})).expect(200).json();
+    assert_eq!((&issue["mute"]["until"], &issue["muted_until"]), (&until["until"], &until["until"]));
+    assert!(server.get(&address.replace("/api/v1", "")).expect(200).text().contains("Muted until"));
+    let rate = server.patch(&address, &json!({"mute": {"count": 100, "per": "hour"}})).expect(200).json();
+    assert_eq!((&rate["mute"]["count"], &rate["mute"]["per"]), (&json!(100), &json!("hour")));
+    let heard = server.patch(&address, &json!({"mute": null})).expect(200).json();
+    assert_eq!(heard["mute"], Value::Null);
+    for wrong in [json!("never"), json!(7), json!({"until": "soon"}), json!({"count": 0, "per": "hour"}), json!([])] {
+        let said = server.ask("PATCH", &address, &[], json!({"mute": wrong}).to_string()).problem(400, "invalid_field");
+        assert!(said.contains("mute"), "{said}");
+    }
+}
+
+#[test]
+fn a_merged_issue_is_found_under_both_ids() {
+    let place = Place::new();
+    let server = place.start(&[]);
+    let (from, into) = (issue_of(&server, event("feed stalled")), issue_of(&server, event("order refused")));
+    let id = |address: &str| address.rsplit('/').next().unwrap().to_owned();
+    let body = json!({"into": id(&into)}).to_string();
+    let merged = server.post(&format!("{from}/merge"), &body).expect(200).json();
+    assert_eq!((&merged["id"], &merged["occurrences"]), (&json!(id(&into)), &json!(2)));
+    server.ingest(&[event("feed stalled")]);
+    assert_eq!(server.get(&from).expect(200).json()["occurrences"], 3);
+    let page = server.get(&format!("/issues/{}", id(&from)));
+    assert_eq!((page.status, page.header("location")), (303, Some(format!("/issues/{}", id(&into)).as_str())));
+    assert_eq!(server.issues("").len(), 1);
+
+    for (address, body, status, code) in [
+        (&into, body.as_str(), 400, "invalid_field"),
+        (&into, "{}", 400, "invalid_field"),
+        (&into, r#"{"into": "no such id"}"#, 400, "invalid_field"),
+        (&into, r#"{"into": "01a2b3c4d5e6f789"}"#, 404, "not_found"),
+        (&into, r#"{"onto": "01a2b3c4d5e6f789"}"#, 400, "unknown_field"),
+    ] {
+        server.post(&format!("{address}/merge"), body).problem(status, code);
+    }
+}

@@ -6,6 +6,7 @@
 mod any_order;
 mod identity;
 mod lists;
+mod moving;
 
 use issuetracker_server::{
     domain::{
@@ -49,6 +50,7 @@ use lists::{
     hostile_text_comes_back_as_it_went_in, lists_filter_sort_and_page, search_finds_words_in_what_people_search_for,
     the_overview_counts_what_the_list_would_show,
 };
+use moving::everything_is_moved_elsewhere_and_back;
 
 contract! {
     any_order_and_any_batching_gives_the_same_state,
@@ -56,6 +58,7 @@ contract! {
     another_version_of_grouping_splits_no_issue,
     what_is_merged_stays_one,
     hours_of_services_are_counted_once,
+    everything_is_moved_elsewhere_and_back,
     a_mute_is_heard_by_nobody_until_it_ends,
     the_watermark_moves_on_only,
     the_same_event_twice_changes_nothing_the_second_time,

@@ -1,9 +1,11 @@
 //! The embedded store: SQLite in one file, the default with nothing installed. One writer thread, a few readers; each
 //! commit is on disk before it is answered.
 
+mod backup;
 mod connection;
 mod read;
 mod row;
+mod transfer;
 mod write;
 
 use std::{ops::Range, path::Path, sync::Arc};
@@ -14,8 +16,10 @@ use rusqlite::{Connection, TransactionBehavior};
 use tokio::sync::{Semaphore, oneshot};
 
 use self::connection::{Readers, Writer};
-use super::{Batch, Cursor, IssueQuery, IssueStore, Overview, Page, StoreError, Stored, Watermark};
+use super::{AliasEntry, Batch, Cursor, IssueQuery, IssueStore, Item, Overview, Page, StoreError, Stored, Watermark};
 use crate::domain::{Activity, ActivityKind, Comment, Issue, IssueChange, IssueId, ServiceHour};
+
+pub use self::backup::backup;
 
 /// Reads that run at the same time.
 const READERS: usize = 4;
@@ -173,6 +177,25 @@ impl IssueStore for EmbeddedStore {
     async fn notes(&self, prefix: &str) -> Result<Vec<(String, String)>, StoreError> {
         let prefix = prefix.to_owned();
         self.read(move |connection| read::notes(connection, &prefix)).await
+    }
+
+    async fn issue_ids(&self, after: Option<&IssueId>, limit: usize) -> Result<Vec<IssueId>, StoreError> {
+        let after = after.cloned();
+        self.read(move |connection| transfer::issue_ids(connection, after.as_ref(), limit)).await
+    }
+
+    async fn aliases(&self, after: Option<&IssueId>, limit: usize) -> Result<Vec<AliasEntry>, StoreError> {
+        let after = after.cloned();
+        self.read(move |connection| transfer::aliases(connection, after.as_ref(), limit)).await
+    }
+
+    async fn watermarks(&self) -> Result<Vec<Watermark>, StoreError> {
+        self.read(transfer::watermarks).await
+    }
+
+    async fn put(&self, items: &[Item]) -> Result<(), StoreError> {
+        let items = items.to_vec();
+        self.write(move |transaction| transfer::put(transaction, &items)).await
     }
 
     async fn check(&self) -> Result<(), StoreError> {

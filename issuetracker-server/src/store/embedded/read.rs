@@ -274,7 +274,7 @@ fn text(text: &str) -> Value {
 }
 
 /// A row that does not convert is corrupt; everything else is an outage.
-fn classify(id: &str, error: rusqlite::Error) -> StoreError {
+pub(super) fn classify(id: &str, error: rusqlite::Error) -> StoreError {
     match error {
         rusqlite::Error::FromSqlConversionFailure(..) | rusqlite::Error::InvalidColumnType(..) => {
             StoreError::Corrupt { id: id.to_owned(), source: Box::new(error) }

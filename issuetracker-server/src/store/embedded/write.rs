@@ -69,7 +69,7 @@ fn save(transaction: &Transaction<'_>, folded: &fold::Folded) -> Result<(), Stor
     Ok(())
 }
 
-fn save_alias(transaction: &Transaction<'_>, alias: &IssueId, issue_id: &IssueId) -> Result<(), StoreError> {
+pub(super) fn save_alias(transaction: &Transaction<'_>, alias: &IssueId, issue_id: &IssueId) -> Result<(), StoreError> {
     transaction
         .prepare_cached("INSERT OR REPLACE INTO aliases (id, issue_id) VALUES (?, ?)")
         .and_then(|mut statement| statement.execute(params![alias.as_str(), issue_id.as_str()]))
@@ -95,7 +95,7 @@ fn has_activity(transaction: &Transaction<'_>, issue_id: &IssueId, id: &str) -> 
         .map_err(unavailable)
 }
 
-fn save_watermark(transaction: &Transaction<'_>, watermark: &Watermark) -> Result<(), StoreError> {
+pub(super) fn save_watermark(transaction: &Transaction<'_>, watermark: &Watermark) -> Result<(), StoreError> {
     let stored = read::watermark(transaction, &watermark.topic, watermark.partition)?;
     let Some(Watermark { topic, partition, next_offset, timestamp_ms }) = watermark.moved_from(stored.as_ref()) else {
         return Ok(());

@@ -68,7 +68,7 @@ pub(super) fn issue(id: &str, fields: Reader<'_>) -> Result<Issue, Unreadable> {
     let decided = fields.texts("decided")?;
     let is_decided = |field: &str| decided.iter().any(|decided| decided == field);
     Ok(Issue {
-        id: id.parse().map_err(|error| unreadable("__name__", error))?,
+        id: self::id(id)?,
         title: fields.text("title")?.to_owned(),
         description: fields.text("description")?.to_owned(),
         issue_type: fields.word("type")?,
@@ -106,6 +106,11 @@ pub(super) fn issue(id: &str, fields: Reader<'_>) -> Result<Issue, Unreadable> {
         },
         version: fields.number("version")?,
     })
+}
+
+/// The id of an issue, as a document's name ends with it.
+pub(super) fn id(id: &str) -> Result<IssueId, Unreadable> {
+    id.parse().map_err(|error| unreadable("__name__", error))
 }
 
 pub(super) fn alias_fields(alias: &Alias) -> Fields {

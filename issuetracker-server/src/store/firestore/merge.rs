@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use super::{
     FirestoreStore,
     client::Refused,
-    document, query, unavailable,
+    document, query,
     write::{ATTEMPTS, delete_as_read, pause, put, update},
 };
 use crate::{
@@ -113,7 +113,7 @@ impl FirestoreStore {
                     None => copies.push(put(name, document::comment_fields(comment))),
                 }
             }
-            self.copy(copies).await?;
+            self.put_all(copies).await?;
             let Some(last) = page.last().filter(|_| documents.len() > COPIED) else { break };
             after = Some(Cursor { key: last.created_at.as_microsecond(), id: last.id.clone() });
         }
@@ -131,7 +131,7 @@ impl FirestoreStore {
                 let there: HashMap<String, Document> = self.client.get(names, Some("type")).await?;
                 let copies = page.iter().map(|activity| (self.paths().activity(into, &activity.id), activity));
                 let copies = copies.filter(|(name, _)| !there.contains_key(name));
-                self.copy(copies.map(|(name, activity)| put(name, document::activity_fields(activity))).collect())
+                self.put_all(copies.map(|(name, activity)| put(name, document::activity_fields(activity))).collect())
                     .await?;
                 copied += page.len();
                 let is_enough = kind.is_some() && copied >= MAX_OCCURRENCES;
@@ -140,16 +140,5 @@ impl FirestoreStore {
             }
         }
         Ok(days)
-    }
-
-    async fn copy(&self, writes: Vec<Write>) -> Result<(), StoreError> {
-        if writes.is_empty() {
-            return Ok(());
-        }
-        match self.client.commit(writes).await {
-            Ok(_) => Ok(()),
-            Err(Refused::Stale) => Err(unavailable("somebody else was writing the same documents")),
-            Err(Refused::Failed(error)) => Err(error),
-        }
     }
 }

@@ -37,6 +37,7 @@ mod search;
 mod service_days;
 #[cfg(test)]
 mod tests;
+mod transfer;
 mod value;
 mod write;
 
@@ -46,7 +47,9 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 
 use self::{client::Client, client::Refused, facets::Facets, path::Paths, recent::Recent};
-use super::{Batch, BoxError, Cursor, IssueQuery, IssueStore, Overview, Page, StoreError, Stored, Watermark};
+use super::{
+    AliasEntry, Batch, BoxError, Cursor, IssueQuery, IssueStore, Item, Overview, Page, StoreError, Stored, Watermark,
+};
 use crate::domain::{Activity, ActivityKind, Comment, Issue, IssueChange, IssueId, ServiceHour};
 
 /// Which database, and as whom.
@@ -190,6 +193,22 @@ impl IssueStore for FirestoreStore {
         let query = query::notes(prefix, super::MAX_NOTES);
         let documents = self.client.query(self.client.documents_path(), query).await?;
         documents.iter().map(|document| document::read(document, document::note)).collect()
+    }
+
+    async fn issue_ids(&self, after: Option<&IssueId>, limit: usize) -> Result<Vec<IssueId>, StoreError> {
+        self.list_issue_ids(after, limit).await
+    }
+
+    async fn aliases(&self, after: Option<&IssueId>, limit: usize) -> Result<Vec<AliasEntry>, StoreError> {
+        self.list_aliases(after, limit).await
+    }
+
+    async fn watermarks(&self) -> Result<Vec<Watermark>, StoreError> {
+        self.list_watermarks().await
+    }
+
+    async fn put(&self, items: &[Item]) -> Result<(), StoreError> {
+        self.put_items(items).await
     }
 
     /// Reads and deletes a document that does not exist: both rights are needed, and nothing is left behind.

@@ -4,8 +4,8 @@
 use firestore::gcloud_sdk::google::firestore::v1::{
     ArrayValue, Cursor as Place, StructuredQuery, Value,
     structured_query::{
-        CollectionSelector, CompositeFilter, Direction, FieldFilter, FieldReference, Filter, Order, UnaryFilter,
-        composite_filter, field_filter::Operator, filter::FilterType, unary_filter,
+        CollectionSelector, CompositeFilter, Direction, FieldFilter, FieldReference, Filter, Order, Projection,
+        UnaryFilter, composite_filter, field_filter::Operator, filter::FilterType, unary_filter,
     },
     value::ValueType,
 };
@@ -126,6 +126,18 @@ pub(super) fn between(
 /// The ids that stand for this issue.
 pub(super) fn aliases_of(issue_id: &str) -> StructuredQuery {
     StructuredQuery { r#where: Some(equals("issue_id", text(issue_id))), ..everything(ALIASES) }
+}
+
+/// The documents of a collection in the order of their names, after this one; of one field only, or whole.
+pub(super) fn by_name(collection: &str, after: Option<String>, limit: usize, only: Option<&str>) -> StructuredQuery {
+    let fields = only.map(|name| Projection { fields: vec![field(name)] });
+    StructuredQuery {
+        select: fields,
+        order_by: vec![Order { field: Some(field(NAME)), direction: Direction::Ascending.into() }],
+        start_at: after.map(|name| Place { values: vec![reference(name)], before: false }),
+        limit: Some(i32::try_from(limit).unwrap_or(i32::MAX)),
+        ..everything(collection)
+    }
 }
 
 /// One more than `limit`, which tells whether there is more.

@@ -14,7 +14,7 @@ use super::{
     FirestoreStore, document,
     path::{Paths, SERVICE_DAYS},
     query,
-    value::{Reader, Unreadable, count, integer, text, unreadable},
+    value::{Reader, Unreadable, count, integer, map_of, text, unreadable},
 };
 use crate::{
     domain::ServiceHour,
@@ -51,6 +51,22 @@ pub(super) fn additions(paths: Paths<'_>, hours: Vec<ServiceHour>) -> Vec<Write>
         Write { operation, update_mask: Some(mask), update_transforms, ..Write::default() }
     };
     days.into_iter().map(addition).collect()
+}
+
+/// The write that makes an hour what it was where it comes from.
+pub(super) fn replacement(paths: Paths<'_>, hour: &ServiceHour) -> Write {
+    let ServiceHour { service, hour, occurrences, created } = hour;
+    let (day, key) = (hour.div_euclid(HOURS_A_DAY), format!("h{:02}", hour.rem_euclid(HOURS_A_DAY)));
+    let mut fields = vec![("service".to_owned(), text(service)), ("day".to_owned(), integer(day))];
+    let mut mask = vec!["service".to_owned(), "day".to_owned()];
+    for (map, number) in [(OCCURRENCES, occurrences), (CREATED, created)] {
+        fields.push((map.to_owned(), map_of(&key, count(*number))));
+        mask.push(format!("{map}.{key}"));
+    }
+    let name = paths.service_day(service, day);
+    let document = Document { name, fields: fields.into_iter().collect(), ..Document::default() };
+    let update_mask = Some(DocumentMask { field_paths: mask });
+    Write { operation: Some(Operation::Update(document)), update_mask, ..Write::default() }
 }
 
 impl FirestoreStore {

@@ -3,7 +3,7 @@
 use std::{collections::HashMap, str::FromStr};
 
 use firestore::{
-    gcloud_sdk::google::firestore::v1::{ArrayValue, Document, Value, value::ValueType},
+    gcloud_sdk::google::firestore::v1::{ArrayValue, Document, MapValue, Value, value::ValueType},
     timestamp_utils::{from_timestamp, to_timestamp},
 };
 use jiff::Timestamp;
@@ -51,6 +51,11 @@ pub(super) fn microseconds(micros: i64) -> Value {
 
 pub(super) fn texts<'a>(texts: impl IntoIterator<Item = &'a str>) -> Value {
     value(ValueType::ArrayValue(ArrayValue { values: texts.into_iter().map(text).collect() }))
+}
+
+/// A map with one entry.
+pub(super) fn map_of(key: &str, value_of_key: Value) -> Value {
+    value(ValueType::MapValue(MapValue { fields: HashMap::from([(key.to_owned(), value_of_key)]) }))
 }
 
 pub(super) fn reference(name: String) -> Value {

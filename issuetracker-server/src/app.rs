@@ -13,6 +13,7 @@ use crate::{
     intake::{Committer, Intake},
     metrics,
     notify::Notifier,
+    retention,
     store::{IssueStore, embedded::EmbeddedStore},
     triage::Triage,
     web::{self, Templates, WebState},
@@ -42,6 +43,7 @@ pub async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<
 
     let intake = make_intake(&config, committer.clone())?;
     let triage = Triage::new(Arc::clone(&store), intake.clone(), notifier.clone());
+    let store_to_tidy = Arc::clone(&store);
     let state = WebState::new(
         triage,
         intake,
@@ -52,8 +54,10 @@ pub async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<
         templates,
         shutdown.clone(),
         address,
+        config.retention,
     );
 
+    tokio::spawn(retention::run(Arc::clone(&store_to_tidy), config.retention, shutdown.clone()));
     let consumer = start_consumer(&config, committer, health, &shutdown);
     tokio::spawn(async move {
         // The recorder's histograms grow until somebody drains them.

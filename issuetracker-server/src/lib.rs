@@ -14,6 +14,7 @@ pub mod intake;
 pub mod kafka;
 pub mod metrics;
 pub mod notify;
+pub mod retention;
 pub mod store;
 pub mod transfer;
 pub mod triage;

@@ -6,6 +6,7 @@ mod variables;
 use std::{fmt, net::SocketAddr, path::PathBuf, time::Duration};
 
 use self::variables::Variables;
+use crate::retention::Retention;
 
 /// What the process runs with.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -16,6 +17,8 @@ pub struct Config {
     pub store: StoreConfig,
     /// The consumer; without it events come over HTTP only.
     pub kafka: Option<KafkaConfig>,
+    /// What is kept in the store.
+    pub retention: Retention,
     /// What is logged.
     pub log_filter: String,
     /// How.
@@ -111,6 +114,7 @@ impl Config {
         }
         let store = store(&mut variables);
         let kafka = kafka(&mut variables);
+        let retention = retention(&mut variables);
         let log_format = match variables.text("LOG_FORMAT").as_deref() {
             None | Some("text") => LogFormat::Text,
             Some("json") => LogFormat::Json,
@@ -123,7 +127,7 @@ impl Config {
         if tracing_subscriber::EnvFilter::try_new(&log_filter).is_err() {
             variables.problem("LOG", "expected a filter such as `info` or `issuetracker_server=debug,info`");
         }
-        variables.finish(Self { http_addr, store, kafka, log_filter, log_format })
+        variables.finish(Self { http_addr, store, kafka, retention, log_filter, log_format })
     }
 
     /// The effective values, a line each, without secrets.
@@ -150,6 +154,11 @@ impl Config {
                 ),
             )),
         }
+        let done = match self.retention.done_for {
+            None => "issues for ever".to_owned(),
+            Some(time) => format!("issues that are done for {} days", time.as_secs() / 86_400),
+        };
+        lines.push(("kept", format!("details of {} events of each issue, {done}", self.retention.events)));
         lines
     }
 }
@@ -176,6 +185,18 @@ fn store(variables: &mut Variables) -> StoreConfig {
         Some(_) => variables.problem("STORE", "expected `embedded` or `firestore`"),
     }
     StoreConfig::Firestore { project: project.unwrap_or_default(), database, credentials, emulator }
+}
+
+fn retention(variables: &mut Variables) -> Retention {
+    let events = variables.parse("RETENTION_EVENTS", "expected a number of events").unwrap_or(200);
+    if events == 0 {
+        variables.problem("RETENTION_EVENTS", "expected at least 1: without any event nobody could solve the issue");
+    }
+    let days = variables.parse("RETENTION_DONE_DAYS", "expected a number of days, or nothing to keep all");
+    if days == Some(0) {
+        variables.problem("RETENTION_DONE_DAYS", "expected at least 1; set nothing to keep all");
+    }
+    Retention { events, done_for: days.map(|days: u32| Duration::from_secs(u64::from(days) * 86_400)) }
 }
 
 fn kafka(variables: &mut Variables) -> Option<KafkaConfig> {

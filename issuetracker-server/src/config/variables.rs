@@ -7,7 +7,7 @@ use super::{Config, ConfigErrors};
 const PREFIX: &str = "ISSUETRACKER_";
 
 /// Every name there is; docs/operations.md has the table.
-const NAMES: [&str; 15] = [
+const NAMES: [&str; 17] = [
     "HTTP_ADDR",
     "STORE",
     "STORE_PATH",
@@ -21,6 +21,8 @@ const NAMES: [&str; 15] = [
     "KAFKA_DLQ_TOPIC",
     "KAFKA_PARTITIONS",
     "KAFKA_RETENTION_HOURS",
+    "RETENTION_EVENTS",
+    "RETENTION_DONE_DAYS",
     "LOG",
     "LOG_FORMAT",
 ];

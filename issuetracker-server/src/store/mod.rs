@@ -19,6 +19,7 @@ use crate::domain::{
     Activity, ActivityKind, Comment, Issue, IssueChange, IssueId, IssueType, Occurrence, Priority, ServiceHour,
     Severity, Status, fold::Folded,
 };
+use crate::retention::{Forgotten, Retention};
 
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
@@ -281,6 +282,9 @@ pub trait IssueStore: Send + Sync {
 
     /// The notes whose keys start with `prefix`, by key, at most [`MAX_NOTES`].
     async fn notes(&self, prefix: &str) -> Result<Vec<(String, String)>, StoreError>;
+
+    /// Forgets what is not to be kept. Broken off anywhere, doing it again goes on.
+    async fn forget(&self, retention: &Retention, now: Timestamp) -> Result<Forgotten, StoreError>;
 
     /// The ids of issues that come after this one, in their order.
     async fn issue_ids(&self, after: Option<&IssueId>, limit: usize) -> Result<Vec<IssueId>, StoreError>;

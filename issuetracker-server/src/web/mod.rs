@@ -28,7 +28,9 @@ use tower_http::{catch_panic::CatchPanicLayer, compression::CompressionLayer};
 
 pub use self::templates::{TemplateError, Templates};
 use self::{assets::Assets, problem::Problem};
-use crate::{health::Health, intake::Intake, notify::Notifier, store::IssueStore, triage::Triage};
+use crate::{
+    health::Health, intake::Intake, notify::Notifier, retention::Retention, store::IssueStore, triage::Triage,
+};
 
 /// The largest body of a request that is no batch of events.
 const MAX_BODY_BYTES: usize = 512 * 1024;
@@ -46,6 +48,8 @@ pub struct WebState {
     pub(crate) shutdown: CancellationToken,
     /// Where services on this machine report to, for the page that teaches.
     pub(crate) address: SocketAddr,
+    /// What is kept, for pages that show what is left.
+    pub(crate) retention: Retention,
 }
 
 impl WebState {
@@ -61,9 +65,10 @@ impl WebState {
         templates: Templates,
         shutdown: CancellationToken,
         address: SocketAddr,
+        retention: Retention,
     ) -> Self {
         let (templates, assets) = (Arc::new(templates), Arc::new(Assets::new()));
-        Self { triage, intake, notifier, store, health, metrics, templates, assets, shutdown, address }
+        Self { triage, intake, notifier, store, health, metrics, templates, assets, shutdown, address, retention }
     }
 }
 

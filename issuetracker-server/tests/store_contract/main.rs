@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test says what is wrong by failing")]
 
 mod any_order;
+mod forgetting;
 mod identity;
 mod lists;
 mod moving;
@@ -43,6 +44,9 @@ macro_rules! contract {
 }
 
 use any_order::{any_order_and_any_batching_gives_the_same_state, any_order_comes_back_and_is_unmuted_alike};
+use forgetting::{
+    details_are_kept_of_the_newest_events_and_ids_for_two_weeks, what_is_done_and_old_is_forgotten_if_that_is_wanted,
+};
 use identity::{
     another_version_of_grouping_splits_no_issue, hours_of_services_are_counted_once, what_is_merged_stays_one,
 };
@@ -59,6 +63,8 @@ contract! {
     what_is_merged_stays_one,
     hours_of_services_are_counted_once,
     everything_is_moved_elsewhere_and_back,
+    details_are_kept_of_the_newest_events_and_ids_for_two_weeks,
+    what_is_done_and_old_is_forgotten_if_that_is_wanted,
     a_mute_is_heard_by_nobody_until_it_ends,
     the_watermark_moves_on_only,
     the_same_event_twice_changes_nothing_the_second_time,

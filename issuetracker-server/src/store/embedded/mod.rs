@@ -3,6 +3,7 @@
 
 mod backup;
 mod connection;
+mod forget;
 mod read;
 mod row;
 mod transfer;
@@ -17,7 +18,10 @@ use tokio::sync::{Semaphore, oneshot};
 
 use self::connection::{Readers, Writer};
 use super::{AliasEntry, Batch, Cursor, IssueQuery, IssueStore, Item, Overview, Page, StoreError, Stored, Watermark};
-use crate::domain::{Activity, ActivityKind, Comment, Issue, IssueChange, IssueId, ServiceHour};
+use crate::{
+    domain::{Activity, ActivityKind, Comment, Issue, IssueChange, IssueId, ServiceHour},
+    retention::{Forgotten, Retention},
+};
 
 pub use self::backup::backup;
 
@@ -177,6 +181,10 @@ impl IssueStore for EmbeddedStore {
     async fn notes(&self, prefix: &str) -> Result<Vec<(String, String)>, StoreError> {
         let prefix = prefix.to_owned();
         self.read(move |connection| read::notes(connection, &prefix)).await
+    }
+
+    async fn forget(&self, retention: &Retention, now: Timestamp) -> Result<Forgotten, StoreError> {
+        self.forget_old(retention, now).await
     }
 
     async fn issue_ids(&self, after: Option<&IssueId>, limit: usize) -> Result<Vec<IssueId>, StoreError> {

@@ -52,6 +52,8 @@ struct Plan {
     saved: Vec<(usize, Document)>,
     /// What became of each occurrence.
     stored: Vec<Stored>,
+    /// Events that issues have more.
+    grown: Vec<(IssueId, usize)>,
 }
 
 impl Plan {
@@ -95,7 +97,7 @@ impl FirestoreStore {
         for attempt in 0..ATTEMPTS {
             pause(attempt).await;
             let loaded = self.load(part, &facets, watermark, attempt > 0).await?;
-            let Plan { mut writes, saved, stored } = self.plan(part, watermark, &loaded)?;
+            let Plan { mut writes, saved, stored, grown } = self.plan(part, watermark, &loaded)?;
             let facets_name = self.paths().facets();
             writes.extend(facets::addition(facets_name.clone(), loaded.documents.get(&facets_name), &facets)?);
             if part.len() > 1 && writes.iter().map(Message::encoded_len).sum::<usize>() > MAX_BYTES {
@@ -111,6 +113,7 @@ impl FirestoreStore {
                         Some(Document { update_time: Some(time_of(index)?), ..document })
                     }));
                     self.facets.remember(facets);
+                    grown.iter().for_each(|(id, events)| self.grown.add(id, *events));
                     return Ok(Some(stored));
                 }
                 Err(Refused::Stale) => (),
@@ -191,7 +194,12 @@ impl FirestoreStore {
     }
 
     fn plan(&self, part: &[Occurrence], watermark: Option<&Watermark>, loaded: &Loaded) -> Result<Plan, StoreError> {
-        let mut plan = Plan { writes: Vec::new(), saved: Vec::new(), stored: vec![Stored::Duplicate; part.len()] };
+        let mut plan = Plan {
+            writes: Vec::new(),
+            saved: Vec::new(),
+            stored: vec![Stored::Duplicate; part.len()],
+            grown: Vec::new(),
+        };
         let (mut counted, mut created) = (Vec::with_capacity(part.len()), Vec::new());
         for (id, indexes) in by_issue(&loaded.destinations) {
             let mut in_batch = HashSet::new();
@@ -218,6 +226,7 @@ impl FirestoreStore {
                 let fields = document::alias_fields(&Alias { issue_id: id.clone(), via: Vec::new() });
                 plan.writes.push(create(self.paths().alias(alias.as_str()), fields));
             }
+            plan.grown.push((id.clone(), fresh.len()));
             for (nth, index) in fresh.into_iter().enumerate() {
                 plan.stored[index] = Stored::of(&folded, nth);
             }

@@ -27,6 +27,7 @@
 mod client;
 mod document;
 mod facets;
+mod forget;
 mod ingest;
 mod merge;
 mod path;
@@ -46,11 +47,14 @@ use std::{ops::Range, path::PathBuf};
 use async_trait::async_trait;
 use jiff::Timestamp;
 
-use self::{client::Client, client::Refused, facets::Facets, path::Paths, recent::Recent};
+use self::{client::Client, client::Refused, facets::Facets, forget::Grown, path::Paths, recent::Recent};
 use super::{
     AliasEntry, Batch, BoxError, Cursor, IssueQuery, IssueStore, Item, Overview, Page, StoreError, Stored, Watermark,
 };
-use crate::domain::{Activity, ActivityKind, Comment, Issue, IssueChange, IssueId, ServiceHour};
+use crate::{
+    domain::{Activity, ActivityKind, Comment, Issue, IssueChange, IssueId, ServiceHour},
+    retention::{Forgotten, Retention},
+};
 
 /// Which database, and as whom.
 #[derive(Debug, Clone)]
@@ -68,6 +72,7 @@ pub struct FirestoreStore {
     client: Client,
     facets: Facets,
     recent: Recent,
+    grown: Grown,
 }
 
 impl FirestoreStore {
@@ -91,7 +96,7 @@ impl FirestoreStore {
     }
 
     fn with(client: Client) -> Self {
-        Self { client, facets: Facets::default(), recent: Recent::default() }
+        Self { client, facets: Facets::default(), recent: Recent::default(), grown: Grown::default() }
     }
 
     fn paths(&self) -> Paths<'_> {
@@ -193,6 +198,10 @@ impl IssueStore for FirestoreStore {
         let query = query::notes(prefix, super::MAX_NOTES);
         let documents = self.client.query(self.client.documents_path(), query).await?;
         documents.iter().map(|document| document::read(document, document::note)).collect()
+    }
+
+    async fn forget(&self, retention: &Retention, now: Timestamp) -> Result<Forgotten, StoreError> {
+        self.forget_old(retention, now).await
     }
 
     async fn issue_ids(&self, after: Option<&IssueId>, limit: usize) -> Result<Vec<IssueId>, StoreError> {

@@ -10,9 +10,11 @@ use firestore::gcloud_sdk::google::firestore::v1::{
     value::ValueType,
 };
 
+use jiff::Timestamp;
+
 use super::{
     path::{ACTIVITIES, ALIASES, COMMENTS, ISSUES, NOTES},
-    value::{integer, microseconds, reference, text},
+    value::{integer, microseconds, reference, text, time},
 };
 use crate::{
     domain::{ActivityKind, IssueType, Priority, Severity, Status},
@@ -126,6 +128,33 @@ pub(super) fn between(
 /// The ids that stand for this issue.
 pub(super) fn aliases_of(issue_id: &str) -> StructuredQuery {
     StructuredQuery { r#where: Some(equals("issue_id", text(issue_id))), ..everything(ALIASES) }
+}
+
+/// The occurrences of an issue, all or from a time on, to be counted.
+pub(super) fn occurrences(from: Option<Timestamp>) -> StructuredQuery {
+    let mut filters = vec![equals("type", text(ActivityKind::Occurrence.as_str()))];
+    filters.extend(from.map(|from| compare("timestamp", Operator::GreaterThanOrEqual, time(from))));
+    StructuredQuery { r#where: all_of(filters), ..everything(ACTIVITIES) }
+}
+
+/// Occurrences of an issue before a time, but for the newest of them; newest first.
+pub(super) fn occurrences_before(before: Timestamp, spared: u64, limit: usize) -> StructuredQuery {
+    let is_occurrence = equals("type", text(ActivityKind::Occurrence.as_str()));
+    let filters = vec![is_occurrence, compare("timestamp", Operator::LessThan, time(before))];
+    let history = StructuredQuery { r#where: all_of(filters), ..everything(ACTIVITIES) };
+    let page = page(history, "timestamp", Direction::Descending, None, limit.saturating_sub(1));
+    StructuredQuery { offset: i32::try_from(spared).unwrap_or(i32::MAX), ..page }
+}
+
+/// Issues that are done and were last seen before a time, a query for each such status.
+pub(super) fn done_before(before: Timestamp, limit: usize) -> impl Iterator<Item = StructuredQuery> {
+    let done = Status::ALL.into_iter().filter(|status| status.is_done());
+    done.map(move |status| {
+        let filters =
+            vec![equals("status", text(status.as_str())), compare("last_seen", Operator::LessThan, time(before))];
+        let done = StructuredQuery { r#where: all_of(filters), ..everything(ISSUES) };
+        page(done, "last_seen", Direction::Descending, None, limit)
+    })
 }
 
 /// The documents of a collection in the order of their names, after this one; of one field only, or whole.

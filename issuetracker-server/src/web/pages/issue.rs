@@ -57,7 +57,15 @@ pub(crate) async fn show(
     let comments = state.triage.comments(&id, None, SHOWN * 4).await?.items;
     let history = state.triage.history(&id, None, SHOWN * 4).await?.items;
     let can_change = principal.may(Permission::ChangeIssue);
-    let view = issue_view::IssuePageView::new(&issue, &occurrences, &comments, &history, can_change, Timestamp::now());
+    let view = issue_view::IssuePageView::new(
+        &issue,
+        &occurrences,
+        &comments,
+        &history,
+        can_change,
+        state.retention.events,
+        Timestamp::now(),
+    );
     Ok(super::show(&state, &principal, "issue.html", &issue.title, "issues", &view)?.into_response())
 }
 

@@ -21,6 +21,8 @@ pub(crate) struct IssuePageView {
     occurrences: Vec<OccurrenceRow>,
     timeline: Vec<TimelineView>,
     back_url: &'static str,
+    /// How many events are kept with their details, if more have happened.
+    kept: Option<usize>,
 }
 
 #[derive(Serialize)]
@@ -126,6 +128,7 @@ impl IssuePageView {
         comments: &[Comment],
         history: &[Activity],
         can_change: bool,
+        kept: usize,
         now: Timestamp,
     ) -> Self {
         Self {
@@ -148,6 +151,7 @@ impl IssuePageView {
                 muted: issue.mute.filter(|mute| mute.is_silent(now)).map(|mute| MuteView::new(&mute, now)),
             },
             can_change,
+            kept: Some(kept).filter(|kept| issue.occurrences > *kept as u64),
             statuses: word_options(Status::ALL.map(Status::as_str), issue.status.as_str()),
             priorities: word_options(Priority::ALL.iter().map(|word| word.as_str()), issue.priority.as_str()),
             latest: occurrences.first().map(|occurrence| OccurrenceView::new(issue, occurrence, now)),

@@ -6,6 +6,7 @@ ALTER TABLE issues ADD COLUMN hours TEXT NOT NULL DEFAULT '[]';
 
 -- When it was stored, in seconds: what is forgotten after some time is forgotten by this, not by foreign clocks.
 ALTER TABLE activities ADD COLUMN stored_at INTEGER NOT NULL DEFAULT 0;
+UPDATE activities SET stored_at = unixepoch();
 
 -- Other ids of issues: of what was merged into them, and of other rules of grouping.
 CREATE TABLE aliases (

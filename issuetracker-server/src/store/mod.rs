@@ -199,6 +199,8 @@ pub struct Page<T> {
 pub struct Overview {
     /// Issues by status, under the filters of the list other than status.
     pub by_status: BTreeMap<&'static str, u64>,
+    /// Whether there are more than were counted.
+    pub is_more: bool,
     /// All services there are.
     pub services: Vec<String>,
     /// All environments there are.

@@ -6,6 +6,8 @@ mod connection;
 mod forget;
 mod read;
 mod row;
+#[cfg(test)]
+mod tests;
 mod transfer;
 mod write;
 

@@ -47,17 +47,25 @@ fn alias(connection: &Connection, id: &IssueId) -> Result<Option<IssueId>, Store
         .map_err(|error| classify(id.as_str(), error))
 }
 
+/// So many matches are dense: they are met soon on a walk through the list in its order. Fewer are sorted.
+const DENSE: usize = 2_000;
+
+/// Matches of a filter are counted up to here; who looks for less than everything learns that there are more.
+const COUNTED: usize = 10_000;
+
 pub(super) fn issues(connection: &Connection, query: &IssueQuery) -> Result<Page<Issue>, StoreError> {
-    let mut filter = Filter::of(query, &query.statuses.iter().map(|status| status.as_str()).collect::<Vec<_>>());
+    let statuses: Vec<&str> = query.statuses.iter().map(|status| status.as_str()).collect();
+    let matching = Filter::of(query, &statuses, Tags::Few);
+    let is_dense = matching.is_empty() || count_up_to(connection, &matching, DENSE)? >= DENSE;
+    let mut filter = if is_dense { Filter::of(query, &statuses, Tags::Many) } else { matching };
     let column = query.sort.as_str();
+    // The planner knows nothing of how many there are: left alone, it may sort all of them for one page.
+    let by_order = if is_dense { format!(" INDEXED BY issues_by_{column}") } else { String::new() };
     if let Some(after) = &query.after {
-        filter.add(
-            &format!("({column} < ? OR ({column} = ? AND id < ?))"),
-            [Value::Integer(after.key), Value::Integer(after.key), Value::Text(after.id.clone())],
-        );
+        filter.add(&format!("({column}, id) < (?, ?)"), [Value::Integer(after.key), Value::Text(after.id.clone())]);
     }
     let sql = format!(
-        "SELECT {ISSUE_COLUMNS} FROM issues{} ORDER BY {column} DESC, id DESC LIMIT {}",
+        "SELECT {ISSUE_COLUMNS} FROM issues{by_order}{} ORDER BY {column} DESC, id DESC LIMIT {}",
         filter.sql(),
         query.limit.saturating_add(1)
     );
@@ -67,15 +75,34 @@ pub(super) fn issues(connection: &Connection, query: &IssueQuery) -> Result<Page
     Ok(page(items, query.limit, |issue| Cursor { key: query.sort.key(issue), id: issue.id.to_string() }))
 }
 
+fn count_up_to(connection: &Connection, filter: &Filter, limit: usize) -> Result<usize, StoreError> {
+    let sql = format!("SELECT count(*) FROM (SELECT 1 FROM issues{} LIMIT {limit})", filter.sql());
+    connection
+        .prepare_cached(&sql)
+        .and_then(|mut count| count.query_row(params_from_iter(&filter.values), |row| row.get(0)))
+        .map_err(unavailable)
+}
+
 pub(super) fn overview(connection: &Connection, query: &IssueQuery) -> Result<Overview, StoreError> {
-    let filter = Filter::of(query, &[]);
-    let sql = format!("SELECT status, count(*) FROM issues{} GROUP BY status", filter.sql());
+    let filter = Filter::of(query, &[], Tags::Few);
+    // Everything is counted in an index; the matches of a filter one by one.
+    let sql = if filter.is_empty() {
+        "SELECT status, count(*) FROM issues GROUP BY status".to_owned()
+    } else {
+        let limit = COUNTED + 1;
+        format!(
+            "SELECT status, count(*) FROM (SELECT status FROM issues{} LIMIT {limit}) GROUP BY status",
+            filter.sql()
+        )
+    };
+    let is_filtered = !filter.is_empty();
     let mut overview = Overview::default();
     let mut statement = connection.prepare_cached(&sql).map_err(unavailable)?;
     let counts = statement
         .query_map(params_from_iter(filter.values), |row| Ok((row.get::<_, String>(0)?, row.get::<_, u64>(1)?)))
         .and_then(Iterator::collect::<Result<Vec<_>, _>>)
         .map_err(unavailable)?;
+    overview.is_more = is_filtered && counts.iter().map(|(_, count)| count).sum::<u64>() > COUNTED as u64;
     for (status, count) in counts {
         if let Ok(status) = status.parse::<crate::domain::Status>() {
             overview.by_status.insert(status.as_str(), count);
@@ -104,8 +131,19 @@ struct Filter {
     values: Vec<Value>,
 }
 
+/// How many issues are thought to have a tag: the few are looked up, the many are asked one by one.
+#[derive(Clone, Copy)]
+enum Tags {
+    Few,
+    Many,
+}
+
 impl Filter {
-    fn of(query: &IssueQuery, statuses: &[&str]) -> Self {
+    fn is_empty(&self) -> bool {
+        self.conditions.is_empty()
+    }
+
+    fn of(query: &IssueQuery, statuses: &[&str], tags: Tags) -> Self {
         let mut filter = Self::default();
         if !statuses.is_empty() {
             let marks = vec!["?"; statuses.len()].join(", ");
@@ -130,7 +168,11 @@ impl Filter {
             Some(Some(assignee)) => filter.add("assignee_id = ?", [text(assignee)]),
         }
         if let Some(tag) = &query.tag {
-            filter.add("EXISTS (SELECT 1 FROM json_each(issues.tags) WHERE value = ?)", [text(tag)]);
+            let condition = match tags {
+                Tags::Few => "id IN (SELECT issue_id FROM issue_tags WHERE tag = ?)",
+                Tags::Many => "EXISTS (SELECT 1 FROM issue_tags WHERE tag = ? AND issue_id = issues.id)",
+            };
+            filter.add(condition, [text(tag)]);
         }
         if !query.words.is_empty() {
             // Each word as a quoted prefix: nothing that a person types is an operator.

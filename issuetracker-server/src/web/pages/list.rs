@@ -55,7 +55,7 @@ struct QueryView<'a> {
 struct TabView {
     key: &'static str,
     label: String,
-    count: u64,
+    count: String,
     url: String,
     active: bool,
 }
@@ -127,7 +127,10 @@ pub(crate) async fn show(
         chips: chips(&params),
         rows: page.items.iter().map(|issue| RowView::new(issue, now)).collect(),
         next_url: page.next.as_ref().map(|next| address(&params, &[("cursor", &cursor::encode(next))])),
-        total_text: if shown == 1 { "1 issue".to_owned() } else { format!("{shown} issues") },
+        total_text: match (shown, overview.is_more) {
+            (1, false) => "1 issue".to_owned(),
+            (shown, is_more) => format!("{shown}{} issues", if is_more { "+" } else { "" }),
+        },
         empty: match (page.items.is_empty(), total, is_filtered(&params)) {
             (false, ..) => None,
             (true, 0, false) => Some("none_yet"),
@@ -149,7 +152,7 @@ fn tabs(params: &ListParams, query: &IssueQuery, overview: &Overview) -> Vec<Tab
     let tab = |key: &'static str, count: u64, active: bool| TabView {
         key,
         label: label(key),
-        count,
+        count: if overview.is_more { format!("{count}+") } else { count.to_string() },
         url: address(params, &[("status", key), ("cursor", "")]),
         active,
     };

@@ -4,7 +4,7 @@
 use std::ops::Range;
 
 use super::{
-    bytes::{Bytes, is_alnum, is_space},
+    bytes::{Bytes, is_alnum, is_blank, is_space},
     names,
     scan::IsSecret,
     values::{self, Style, is_random},
@@ -12,6 +12,9 @@ use super::{
 
 /// Words that need the one before to name a secret: `api key`, `session id`.
 const SECOND_WORDS: &[&str] = &["key", "keys", "id", "code", "phrase", "number"];
+
+/// A phrase to recover a wallet has 12 to 24 words.
+const MAX_PHRASE: usize = 32;
 
 /// Words before a name that do not make it the end of a sentence: `with password: x`.
 #[rustfmt::skip]
@@ -36,6 +39,9 @@ pub(super) fn secret(bytes: Bytes<'_>, start: usize, end: usize, is_secret: &IsS
     if in_query && names::IN_QUERIES.iter().any(|known| name.eq_ignore_ascii_case(known)) {
         return values::secret(bytes, at, Style::Data).filter(|range| is_query_secret(bytes, name, range));
     }
+    if names::is_pin(name, bytes.str(at, values::bare_end(bytes, at))) {
+        return values::secret(bytes, at, style);
+    }
     if !is_secret(name) || is_harmless(bytes, start, end, at, style) {
         return None;
     }
@@ -51,7 +57,8 @@ pub(super) fn secret(bytes: Bytes<'_>, start: usize, end: usize, is_secret: &IsS
     if range.is_empty() {
         return Some(range);
     }
-    Some(range.start..connection_string_end(bytes, start, range.end, style))
+    let end = connection_string_end(bytes, start, range.end, style);
+    Some(range.start..if range.start == at { phrase_end(bytes, start, name, end) } else { end })
 }
 
 /// What connects a name with its value, and where that starts.
@@ -149,7 +156,7 @@ fn previous_word<'a>(bytes: Bytes<'a>, start: usize) -> &'a str {
 
 fn is_query_secret(bytes: Bytes<'_>, name: &str, range: &Range<usize>) -> bool {
     let is_signature = name.to_ascii_lowercase().ends_with("sig") || name.to_ascii_lowercase().ends_with("signature");
-    is_signature || is_random(bytes.slice(range.start, range.end), 16, 2)
+    is_signature || is_random(bytes.slice(range.start, range.end), 10, 1)
 }
 
 /// In `Server=..;Password=a b;` the value ends at the semicolon.
@@ -162,19 +169,48 @@ fn connection_string_end(bytes: Bytes<'_>, start: usize, end: usize, style: Styl
     if bytes.at(semicolon) == b';' { semicolon } else { end }
 }
 
+/// In `passphrase: correct horse battery staple` all words are the secret; behind a password those up to the end of the
+/// line, if the name began it and none of them is one of a sentence.
+fn phrase_end(bytes: Bytes<'_>, start: usize, name: &str, end: usize) -> usize {
+    let is_phrase = names::is_phrase(name);
+    let line = bytes.skip_back(start, 16, is_space);
+    let begins_line = matches!(bytes.before(line), 0 | b'\n');
+    if !is_phrase && !(begins_line && names::is_password(name)) {
+        return end;
+    }
+    let mut last = end;
+    for words in 0..MAX_PHRASE {
+        let word = bytes.skip_most(last, 2, is_space);
+        let word_end = bytes.skip_most(word, 64, |byte| is_alnum(byte) || byte >= 0x80);
+        if matches!(bytes.at(word), 0 | b'\r' | b'\n') {
+            return last;
+        }
+        // Phrases may have any word, but do not end their sentence at once.
+        let is_said = !(is_phrase && words > 3) && names::is_speech(bytes.str(word, word_end));
+        if word == last || word_end == word || is_said || !is_blank(bytes.at(word_end)) {
+            break;
+        }
+        last = word_end;
+    }
+    if is_phrase { last } else { end }
+}
+
 /// A name and a value with only a space between them: `Bearer x`, `--password x`, `token 9944b0..`.
 fn spoken(bytes: Bytes<'_>, start: usize, end: usize, is_secret: &IsSecret<'_>) -> Option<Range<usize>> {
-    let at = bytes.skip_most(end, 8, is_space);
+    let mut at = bytes.skip_most(end, 8, is_space);
     let name = bytes.str(start, end);
-    let value = |least, turns| {
-        let range = values::secret(bytes, at, Style::Colon)?;
-        is_random(bytes.slice(range.start, range.end), least, turns).then_some(range)
-    };
     if name.eq_ignore_ascii_case("bearer") {
         let word = bytes.skip_most(at, 24, |byte| byte.is_ascii_alphabetic());
         let is_said = names::is_speech(bytes.str(at, word)) && bytes.at(word) == b'=';
         return if is_said { None } else { values::secret(bytes, at, Style::Colon) };
     }
+    // `the password is hunter2`
+    let copula = ["is ", "was "].iter().find(|copula| bytes.has(at, copula));
+    at += copula.map_or(0, |copula| copula.len());
+    let value = |least, turns| {
+        let range = values::secret(bytes, at, Style::Colon)?;
+        is_random(bytes.slice(range.start, range.end), least, turns).then_some(range)
+    };
     if name.eq_ignore_ascii_case("basic") {
         let token = bytes.slice(at, values::bare_end(bytes, at));
         let is_base64 = token.iter().all(|byte| is_alnum(*byte) || b"+/=_-".contains(byte));
@@ -196,12 +232,13 @@ fn spoken(bytes: Bytes<'_>, start: usize, end: usize, is_secret: &IsSecret<'_>) 
     }
     let start = name_start(bytes, start, end);
     let name = bytes.str(start, end);
-    if ["password", "passwd", "passphrase", "pwd"].iter().any(|known| name.eq_ignore_ascii_case(known)) {
+    if names::is_password(name) {
         return if quoted.is_some() { values::secret(bytes, at, Style::Colon) } else { value(6, 1) };
     }
     // `secret "db-credentials-2024" not found` names the secret.
-    if names::ends_with(name, "secret") || !is_secret(name) {
+    let names_it = copula.is_none() && names::ends_with(name, "secret");
+    if names_it || !is_secret(name) || is_parsed(bytes, start, end) {
         return None;
     }
-    value(16, 4)
+    if quoted.is_some() { value(8, 2) } else { value(10, 3) }
 }

@@ -14,6 +14,7 @@ const PIECES: &[&str] = &[
     "<", ">", "</", "%22", "%3D", "%3A%2F%2F", "%40", "-", "--", "-----BEGIN PRIVATE KEY-----", "-----END PRIVATE KEY-----", "AKIA1234567890123456",
     "eyJhbGciOiJIUzI1", "4111 1111", "1111 1111", "4111111111111111", "ä", "🦀", "\0", ".", "***", "Some(", "required", "value", "Digest",
     "123456789", "ghp_", "0123456789abcdef",
+    "curl", "-u", "sqlplus", "mysql", "-p", "@tcp(", "@host:1", "@//", " is ", "passphrase", "pin", "…", "$",
 ];
 
 fn texts() -> impl Strategy<Value = String> {

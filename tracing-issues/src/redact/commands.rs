@@ -30,6 +30,7 @@ const COMMANDS: &[(&str, &[&str], Holds)] = &[
     ("curl", &["-u", "--user", "-U", "--proxy-user"], Holds::User),
     ("mysql", &["-p"], Holds::Attached), ("mysqldump", &["-p"], Holds::Attached), ("mysqladmin", &["-p"], Holds::Attached),
     ("mariadb", &["-p"], Holds::Attached),
+    ("7z", &["-p"], Holds::Attached), ("etcdctl", &["--user"], Holds::User),
     ("sshpass", &["-p"], Holds::Password), ("login", &["-p"], Holds::Password), ("redis-cli", &["-a", "--pass"], Holds::Password),
     ("mongo", &["-p"], Holds::Password), ("mongosh", &["-p"], Holds::Password), ("mongodump", &["-p"], Holds::Password),
     ("ldapsearch", &["-w"], Holds::Password), ("ldapmodify", &["-w"], Holds::Password), ("sqlcmd", &["-P"], Holds::Password),
@@ -84,7 +85,8 @@ impl Commands {
             Holds::User => bytes.skip_most(start, end - start, |byte| byte != b':') + 1,
             _ => start,
         };
-        (from < end && bytes.at(start) != b'-').then(|| masked(bytes, from, end))
+        let is_value = from < end && bytes.at(start) != b'-' && !names::is_speech(bytes.str(from, end));
+        is_value.then(|| masked(bytes, from, end))
     }
 }
 

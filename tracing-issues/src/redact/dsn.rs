@@ -44,7 +44,7 @@ pub(super) fn password(bytes: Bytes<'_>, at: usize) -> Option<Range<usize>> {
     Some(if names::is_mask(password) { at_sign..at_sign } else { start..at_sign })
 }
 
-/// `tcp(..)`, `host:5432`, `[::1]:5432`.
+/// `tcp(..)`, `host:5432`, `[::1]:5432`, but not `1.2.3:5`, which is a version.
 fn is_place(bytes: Bytes<'_>, at: usize) -> bool {
     let end = match bytes.at(at) {
         b'[' => bytes.skip_most(at + 1, 40, |byte| byte.is_ascii_hexdigit() || byte == b':') + 1,
@@ -53,7 +53,17 @@ fn is_place(bytes: Bytes<'_>, at: usize) -> bool {
     let port = bytes.skip_most(end + 1, 6, is_digit);
     match bytes.at(end) {
         b'(' => end > at && bytes.slice(at, end).iter().all(u8::is_ascii_alphanumeric),
-        b':' => end > at && (1..=5).contains(&(port - end - 1)) && !is_alnum(bytes.at(port)),
+        b':' => {
+            end > at
+                && !is_version(bytes.slice(at, end))
+                && (1..=5).contains(&(port - end - 1))
+                && !is_alnum(bytes.at(port))
+        }
         _ => false,
     }
+}
+
+fn is_version(host: &[u8]) -> bool {
+    let dots = host.iter().filter(|byte| **byte == b'.').count();
+    dots != 3 && host.iter().all(|byte| is_digit(*byte) || *byte == b'.')
 }

@@ -95,7 +95,17 @@ impl Keys {
             && key.starts_with(b"SK")
             && key.iter().skip(2).all(u8::is_ascii_hexdigit)
             && changes(key) >= 4;
-        (is_openai || is_twilio).then_some(at..end)
+        if is_openai || is_twilio {
+            return Some(at..end);
+        }
+        // Discord's: the id of a bot, a time and a signature, in Base64.
+        let part = |start, least: usize, most: usize| {
+            let end = bytes.skip_most(start, most + 1, |byte| is_alnum(byte) || b"-_".contains(&byte));
+            (least..=most).contains(&(end - start)).then_some(end)
+        };
+        let time = part(at, 23, 28).filter(|end| bytes.at(*end) == b'.' && changes(bytes.slice(at, *end)) >= 6)?;
+        let signature = part(time + 1, 6, 7).filter(|end| bytes.at(*end) == b'.')?;
+        part(signature + 1, 27, 40).map(|end| at..end)
     }
 
     /// Forty characters of Base64 with all classes, behind a key id of AWS.

@@ -19,6 +19,7 @@ mod keys;
 mod names;
 mod pairs;
 mod scan;
+mod spoken;
 mod urls;
 mod values;
 

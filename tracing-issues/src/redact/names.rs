@@ -14,7 +14,7 @@ const SECRETS: &[&str] = &[
     "refreshtokens", "accesstokens", "apitokens", "authtokens", "sessiontokens",
     "authcode", "authorizationcode", "verificationcode", "recoverycode", "recoverycodes", "backupcodes", "securitycode",
     "seedphrase", "recoveryphrase", "mnemonic", "cardnumber", "awssecret", "xauth", "sessid",
-    "connectsid", "githubpat", "gitlabpat", "azurepat", "ghpat", "npmauth", "mackey",
+    "connectsid", "secretkeybase", "githubpat", "gitlabpat", "azurepat", "ghpat", "npmauth", "mackey",
 ];
 
 /// As above, but too short to be the end of a longer word.
@@ -103,7 +103,14 @@ pub(super) fn is_secret(name: &str) -> bool {
 
 /// Whether a name is that of a password, which people choose and write into sentences.
 pub(super) fn is_password(name: &str) -> bool {
-    ["password", "passwd", "passphrase", "passwort", "pwd"].iter().any(|known| name.eq_ignore_ascii_case(known))
+    ["password", "passwd", "passphrase", "passwort", "pwd"].iter().any(|end| Tail::of(name).ends_with_word(end))
+}
+
+/// Whether a secret of this name is made of digits: `OTP 482913`.
+pub(super) fn is_of_digits(name: &str) -> bool {
+    ["otp", "totp", "cvv", "cvc", "ssn", "verificationcode", "securitycode"]
+        .iter()
+        .any(|end| Tail::of(name).ends_with_word(end))
 }
 
 /// Whether a secret of this name has several words.

@@ -12,8 +12,11 @@ use super::{
 /// Longer passwords are read as something else.
 const MAX_PASSWORD: usize = 128;
 
-/// What stands before an address of a person, not before a password.
-const PEOPLE: &[&str] = &["mailto", "sip", "sips", "xmpp", "acct", "from", "to", "cc", "bcc", "email", "mail"];
+/// What stands before the address of a person, and the drivers of JDBC: no users.
+#[rustfmt::skip]
+const NO_USERS: &[&str] = &[
+    "mailto", "sip", "sips", "xmpp", "acct", "from", "to", "cc", "bcc", "email", "mail", "jdbc", "oracle", "thin", "oci",
+];
 
 /// The password behind the `:` or `/` that is here.
 pub(super) fn password(bytes: Bytes<'_>, at: usize) -> Option<Range<usize>> {
@@ -24,7 +27,7 @@ pub(super) fn password(bytes: Bytes<'_>, at: usize) -> Option<Range<usize>> {
     if user == at
         || is_scheme
         || matches!(bytes.before(user), b'/' | b'@')
-        || PEOPLE.iter().any(|word| word.eq_ignore_ascii_case(name))
+        || NO_USERS.iter().any(|word| word.eq_ignore_ascii_case(name))
     {
         return None;
     }

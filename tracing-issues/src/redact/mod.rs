@@ -4,7 +4,7 @@
 //! secret nor is named like one passes. E-mail and IP addresses pass, too.
 //!
 //! ```text
-//! text -> scan (one pass: names and values, addresses, keys, cards) -> ranges -> text with [redacted], or the same text
+//! text -> scan (one pass: names and values, addresses, commands, keys, cards) -> ranges -> text with [redacted], or the same text
 //! ```
 //!
 //! In doubt it redacts; messages that only speak about a secret (`token expired`, `password: required`) stay. Each step

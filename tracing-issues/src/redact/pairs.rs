@@ -195,7 +195,8 @@ fn phrase_end(bytes: Bytes<'_>, start: usize, name: &str, end: usize) -> usize {
     let is_phrase = names::is_phrase(name);
     let line = bytes.skip_back(start, 16, is_space);
     let begins_line = matches!(bytes.before(line), 0 | b'\n');
-    if !is_phrase && !(begins_line && names::is_password(name)) {
+    let takes_words = is_phrase || (begins_line && names::is_password(name));
+    if !takes_words {
         return end;
     }
     let mut last = end;

@@ -262,7 +262,7 @@ fn data_source_names() {
     check("proxy=bob:pw@proxy:3128", "proxy=bob:*@proxy:3128");
     check("scott/tiger@//db:1521/x", "scott/*@//db:1521/x");
     check("jdbc:oracle:thin:scott/tiger@db:1521:x", "jdbc:oracle:thin:scott/*@db:1521:x");
-    check("pull org/image@sha256:0123 of a/b@1.2.3:5", "pull org/image@sha256:0123 of a/b@1.2.3:5");
+    check("pull org/image@sha256:9f86d081884c of a/b@1.2.3:5", "pull org/image@sha256:9f86d081884c of a/b@1.2.3:5");
 }
 
 #[test]

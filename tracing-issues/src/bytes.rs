@@ -27,6 +27,11 @@ impl<'a> Bytes<'a> {
         self.at(at.wrapping_sub(1))
     }
 
+    /// The text as if it ended here.
+    pub(crate) fn until(self, end: usize) -> Self {
+        Self(self.slice(0, end))
+    }
+
     /// What lies between, up to the end of the text.
     #[inline]
     pub(crate) fn slice(self, start: usize, end: usize) -> &'a [u8] {

@@ -191,8 +191,8 @@
 //! errors, panics, backtraces, breadcrumbs, tags.
 //!
 //! - All of a field whose name is that of a secret: `password`, `db_password`, `apiKey`, `authorization`, `session_id`, …
-//! - In a text: values behind such a name, bearer tokens, JSON web tokens, passwords in addresses, keys of well-known
-//!   vendors, private keys, card numbers. Each becomes `[redacted]`; what names it stays.
+//! - In a text: values behind such a name, bearer tokens, JSON web tokens, passwords in addresses, data source names and
+//!   commands (`curl -u user:pw`), keys of well-known vendors, private keys, card numbers. Each becomes `[redacted]`; what names it stays.
 //! - E-mail and IP addresses stay, and so does what neither looks like a secret nor is named like one. It is a net, no promise.
 //!
 //! ```

@@ -6,8 +6,11 @@ use super::{
     text::{Segment, Text, is_alnum, is_alpha, is_digit, is_hex, is_in},
 };
 
-/// Hexadecimal letters without a digit, and the start of a token without one, are an id only from this length on.
-pub(super) const SHORTEST_ID_OF_LETTERS: usize = 16;
+/// Hexadecimal letters without a digit are an id only from this length on, where no word is left: `deadbeef`.
+pub(super) const SHORTEST_ID_OF_LETTERS: usize = 8;
+
+/// Shorter starts of a token are a word.
+const SHORTEST_TOKEN: usize = 16;
 
 /// The end and kind of an id whose spelling is fixed.
 pub(super) fn fixed(text: Text<'_>, segment: &Segment<'_>) -> Option<(usize, Kind)> {
@@ -33,13 +36,24 @@ fn dashed_hex(text: Text<'_>, at: usize, groups: &[usize]) -> Option<usize> {
     text.bounded(end)
 }
 
+/// The end of a dump in brackets: `de, ad, be, ef`. Two or more bytes of two digits.
+pub(super) fn bytes(text: Text<'_>, at: usize) -> Option<usize> {
+    let mut end = text.exactly(at, 2, is_hex)?;
+    let first = end;
+    while text.at(end) != b']' {
+        let start = text.skip_most(end, 2, |byte| matches!(byte, b',' | b' '));
+        end = text.exactly(start, 2, is_hex).filter(|_| start > end)?;
+    }
+    (end > first).then_some(end)
+}
+
 /// A JSON web token, also one that was cut.
 fn token(text: Text<'_>, at: usize) -> Option<usize> {
     let mut end = text.skip(at, |byte| is_alnum(byte) || matches!(byte, b'.' | b'_' | b'-'));
     while matches!(text.before(end), b'.' | b'-') {
         end -= 1;
     }
-    (end - at >= SHORTEST_ID_OF_LETTERS).then_some(end)
+    (end - at >= SHORTEST_TOKEN).then_some(end)
 }
 
 /// Shorter runs of Base64's characters are words.
@@ -66,7 +80,7 @@ pub(super) fn random(segment: &[u8]) -> Option<Kind> {
     let is_all_hex = segment.iter().all(|byte| is_hex(*byte));
     if is_all_hex && letters > 0 && (segment.len() >= SHORTEST_ID_OF_LETTERS || (segment.len() >= 6 && digits > 0)) {
         let name_and_number =
-            digits <= 2 && letters >= 4 && segment.iter().rev().take(digits).all(|byte| is_digit(*byte));
+            matches!(digits, 1 | 2) && letters >= 4 && segment.iter().rev().take(digits).all(|byte| is_digit(*byte));
         return match segment.len() {
             6..16 if name_and_number => None,
             // The lengths of MD5, SHA-1, SHA-224, SHA-256, SHA-384, SHA-512.
@@ -137,6 +151,13 @@ pub(super) fn pod(text: Text<'_>, at: usize) -> Option<usize> {
     }
 }
 
+/// An account's number has six digits in a row between its letters, or 13 behind the two of a country.
+fn is_long_number(segment: &[u8], name: &[u8], rest: &[u8]) -> bool {
+    let is_account = name.len() == 2 && name.iter().all(u8::is_ascii_uppercase) && rest.len() >= 13;
+    let only_digits = rest.iter().all(|byte| is_digit(*byte));
+    if only_digits { is_account } else { segment.windows(6).any(|run| run.iter().all(|byte| is_digit(*byte))) }
+}
+
 /// How a segment of letters and digits that starts with a letter is read.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Named {
@@ -162,6 +183,9 @@ pub(super) fn named(segment: &Segment<'_>) -> Named {
     let is_code = only_digits && matches!(digits, 4 | 5) && matches!(name, b"E" | b"P" | b"F" | b"W");
     if !is_code && let Some(kind) = random(segment) {
         return Named::Id(kind);
+    }
+    if is_long_number(segment, name, rest) {
+        return Named::Id(Kind::Id);
     }
     let is_index = names::RECORDS.has(name) || names::INSTANCES.has(name);
     match digits {

@@ -80,7 +80,7 @@ pub(super) fn code(
     if whole != end {
         // `TLS 1.3`, `HTTP 1.1`: a version, not an amount.
         let is_version = whole - digits == 3 && is_in(word, &["tls", "ssl", "http", "https"]);
-        return is_version.then_some(whole);
+        return (is_version || is_mail_status(text, context, digits, whole)).then_some(whole);
     }
     text.bounded(end)?;
     // `poll returned -1`: no count is negative.
@@ -91,6 +91,9 @@ pub(super) fn code(
     let is_short = end - digits <= CODE_DIGITS || (end - digits <= 10 && (digits > at || is_exit()));
     if is_short && (is_code_word(word) || is_error_number(text, context, at, end)) {
         return Some(with_sql_state(text, end).unwrap_or(end));
+    }
+    if context.end() + 1 == at && is_in(word, &["rfc", "iso", "pep", "eip", "erc", "bip"]) {
+        return Some(end);
     }
     if word.eq_ignore_ascii_case(b"port") {
         return net::port(text, digits.checked_sub(1)?, net::Host::Sure).and_then(|port| match port {
@@ -110,6 +113,16 @@ pub(super) fn code(
         return Some(end);
     }
     if end - digits == 4 { with_sql_state(text, end) } else { None }
+}
+
+/// `550 5.1.1`, `smtp: rejected 5.7.1`: an enhanced status of RFC 3463.
+fn is_mail_status(text: Text<'_>, context: &Context<'_>, at: usize, end: usize) -> bool {
+    let has_form = matches!(text.slice(at, end), [b'2' | b'4' | b'5', b'.', rest @ ..]
+        if (3..=7).contains(&rest.len()) && rest.iter().filter(|byte| **byte == b'.').count() == 1);
+    let reply = text.skip_back(at, 4, |byte| matches!(byte, b' ' | b'-' | b':' | b')'));
+    let digits = text.skip_back(reply, 4, is_digit);
+    let is_behind_reply = reply < at && reply - digits == 3 && text.at(digits) == text.at(at);
+    has_form && (is_behind_reply || (0..4).any(|back| context.word(back).eq_ignore_ascii_case(b"smtp")))
 }
 
 /// Whether a number behind this word is a code. `StatusCode(404)` counts, `decode 404` does not.
@@ -141,6 +154,10 @@ fn part_of_name(text: Text<'_>, context: &Context<'_>, at: usize, end: usize) ->
 /// `error 1045`, `error #7`, but neither `error: 7` nor `error 3 of 5`.
 fn is_error_number(text: Text<'_>, context: &Context<'_>, at: usize, end: usize) -> bool {
     let gap = text.slice(context.end(), at);
+    // SQL Server's.
+    if context.ends_with(&["error", "number"]) {
+        return true;
+    }
     context.word(0).eq_ignore_ascii_case(b"error")
         && matches!(gap, b" " | b" #")
         && !text.starts_with(end, " of ")
@@ -217,10 +234,14 @@ pub(super) fn letter_code(text: Text<'_>, context: &Context<'_>, segment: &Segme
     };
     let word = context.naming(at);
     let is_upper = || state.iter().all(|byte| is_digit(*byte) || byte.is_ascii_uppercase());
+    // `(0x80070005)` is a status of Windows wherever it stands: HRESULTs and NTSTATUSes of failures start so.
+    let is_windows =
+        state.len() == 10 && [&b"0x800"[..], b"0xC00", b"0xc00"].iter().any(|start| state.starts_with(start));
     let is_code = if is_state {
         names::SQL_STATES.has(word) && is_upper()
     } else {
-        is_code_word(word) && text.skip_most(at + 2, 8, is_hex) == segment.end
+        let is_told = is_code_word(word) || is_error_number(text, context, at, segment.end) || is_windows;
+        is_told && text.skip_most(at + 2, 8, is_hex) == segment.end
     };
     is_code.then_some(segment.end)
 }

@@ -104,8 +104,11 @@ pub(super) fn found_by_parser(text: Text<'_>, context: &Context<'_>, open: usize
     }
     let word = context.word(0);
     let instead = text.starts_with(close, "`, expected ") && !is_in(word, &["field", "key"]);
+    // axum: ``Cannot parse `id` with value `x` to a `u64` ``
+    let converted = text.starts_with(close, "` to a `")
+        || (is_in(word, &["value"]) && is_in(context.word(1), &["with", "invalid", "bad", "unexpected"]));
     let character = close - open < "`\u{1f600}`".len() && is_in(word, &["found", "character"]);
-    (instead || character).then_some(close + 1)
+    (instead || converted || character).then_some(close + 1)
 }
 
 /// Judges the text between the quotes at `open` and `close`.
@@ -148,12 +151,13 @@ pub(super) fn judge(text: Text<'_>, context: &Context<'_>, open: usize, close: u
     Quoted::Data
 }
 
-/// `unwrap()` on an `Err` of a string, the messages of panics before Rust 1.73, tokio's `JoinError::Panic(Id(35), "..")`,
+/// `invalid value for "host"`, `unwrap()` on an `Err` of a string, the messages of panics before Rust 1.73, tokio's `JoinError::Panic(Id(35), "..")`,
 /// and files of the program.
 fn is_before_prose(context: &Context<'_>) -> bool {
     match context.word(0) {
         b"value" => context.word(1) == b"Err",
         b"at" => context.word(1) == b"panicked",
+        b"for" => context.word(1) == b"value",
         b"Id" => context.word(1) == b"Panic",
         b"file" => is_in(context.word(1), &["config", "configuration"]),
         _ => false,
@@ -204,7 +208,7 @@ fn names_itself(inner: &[u8]) -> bool {
     has_root
         || (has(b"::") && !inner.iter().all(|byte| is_hex(*byte) || *byte == b':'))
         || has(b"://")
-        || inner.iter().filter(|byte| **byte == b'/').count() >= 2
+        || (inner.iter().filter(|byte| **byte == b'/').count() >= 2 && inner.iter().any(|byte| is_alpha(*byte)))
         || names::MEDIA.iter().any(|media| inner.starts_with(media.as_bytes()))
         || (has(b"\\") && has(b":"))
         || (is_constant && has(b"_") && inner.iter().any(|byte| is_alpha(*byte)))

@@ -45,6 +45,8 @@ struct Scanner<'a> {
     no_detail_to: usize,
     /// `assertion` was said: `left` and `right` are values.
     is_assertion: bool,
+    /// No line behind the current place starts with `right:`.
+    has_no_right: bool,
     /// `byte index` was said: a quoted text is the one that was cut.
     is_slicing: bool,
 }
@@ -64,6 +66,7 @@ impl<'a> Scanner<'a> {
             no_registry_to: 0,
             no_detail_to: 0,
             is_assertion: false,
+            has_no_right: false,
             is_slicing: false,
         }
     }
@@ -87,7 +90,12 @@ impl<'a> Scanner<'a> {
             b'?' | b'&' => self.parameter(),
             b'[' => match secrets::mark(self.text, at) {
                 Some(end) => self.replace(end, Kind::Secret),
-                None => self.at += 1,
+                None => {
+                    self.at += 1;
+                    if let Some(end) = ids::bytes(self.text, self.at) {
+                        self.replace(end, Kind::Hex);
+                    }
+                }
             },
             _ => self.at += 1,
         }
@@ -186,7 +194,8 @@ impl<'a> Scanner<'a> {
         let run = text.skip(segment.end, is_blob);
         self.judged_to = run;
         let end = text.skip_most(run, 2, |byte| byte == b'=');
-        ids::is_blob(text.slice(at, run), end > run && !is_alnum(text.at(end))).then_some(end)
+        let is_told = text.slice(at.saturating_sub(7), at) == b"base64,";
+        (is_told || ids::is_blob(text.slice(at, run), end > run && !is_alnum(text.at(end)))).then_some(end)
     }
 
     /// A number; `self.at` is its sign or its first digit.
@@ -209,6 +218,8 @@ impl<'a> Scanner<'a> {
             return self.replace(end, kind);
         }
         if !is_alpha(text.at(end)) {
+            // `93%`, but not `17%20`.
+            end += usize::from(text.at(end) == b'%' && !is_alnum(text.at(end + 1)));
             return self.replace(end, Kind::Number);
         }
         // Digits with letters behind them: an ordinal, an id, or one of the few names like `2fa`.
@@ -225,6 +236,10 @@ impl<'a> Scanner<'a> {
     fn word(&mut self, segment: &Segment<'_>) {
         let text = self.text;
         let (at, end) = (segment.start, segment.end);
+        if segment.has_digit() && is_in(self.context.naming(at), &["id", "uid", "guid"]) {
+            let end = text.skip_most(end, 128, |byte| is_alnum(byte) || matches!(byte, b'-' | b'_'));
+            return self.replace(end, Kind::Id);
+        }
         // Without a digit only hexadecimal letters in a long row are an id.
         if segment.has_digit() || (segment.len() >= ids::SHORTEST_ID_OF_LETTERS && segment.is_hex()) {
             match ids::named(segment) {

@@ -40,8 +40,14 @@ pub(super) fn time(text: Text<'_>, segment: &Segment<'_>) -> Option<usize> {
             None
         };
     }
-    if !is_digit(segment.bytes[0]) {
-        return None;
+    match segment.bytes {
+        // klog's first column: `E0104 23:30:50.123456`.
+        [b'I' | b'W' | b'E' | b'F', day @ ..] if day.len() == 4 && day.iter().all(|byte| is_digit(*byte)) => {
+            return text.byte(segment.end, b' ').and_then(|start| clock(text, start));
+        }
+        [b'Q', b'1'..=b'4'] if next == b' ' => return year(text, segment.end + 1),
+        [first, ..] if !is_digit(*first) => return None,
+        _ => (),
     }
     match next {
         b':' if segment.len() <= 2 => clock(text, at),
@@ -62,6 +68,11 @@ fn date(text: Text<'_>, at: usize) -> Option<usize> {
     }
     if !matches!(separator, b'-' | b'/' | b'.') {
         return None;
+    }
+    // A week of ISO 8601, a quarter: `2026-W01`, `2026-W01-7`, `2026-Q1`.
+    if first - at == 4 && separator == b'-' && matches!(text.at(first + 1), b'W' | b'Q') {
+        let week = text.digits(first + 2, 1, 2)?;
+        return text.byte(week, b'-').and_then(|day| text.digits(day, 1, 1)).or(Some(week));
     }
     let second = text.byte(text.digits(first + 1, 1, 2)?, separator)?;
     match first - at {
@@ -141,9 +152,10 @@ fn weekday(text: Text<'_>, end: usize) -> Option<usize> {
     month_first(text, start).or_else(|| with_clock(text, date(text, start)?))
 }
 
-/// `Jan 4 23:30:50`, `Jan 4 23:30:50 2026`, `January 4, 2026 11:30 PM`, `Jan 4`.
+/// `Jan 4 23:30:50`, `Jan 4 23:30:50 2026`, `January 4, 2026 11:30 PM`, `Jan 4`, `January 2026`.
 fn month_first(text: Text<'_>, at: usize) -> Option<usize> {
-    let day = text.digits(text.byte(month(text, at)?, b' ')?, 1, 2)?;
+    let day = text.byte(month(text, at)?, b' ')?;
+    let Some(day) = text.digits(day, 1, 2).filter(|end| !is_digit(text.at(*end))) else { return year(text, day) };
     let next = if text.at(day) == b',' { day + 1 } else { day };
     if let Some(year) = text.byte(next, b' ').and_then(|year| text.digits(year, 4, 4)) {
         return with_clock(text, year);
@@ -157,6 +169,12 @@ fn month_first(text: Text<'_>, at: usize) -> Option<usize> {
         // `May 5` and `March 5` can be a verb and its object, but then the number varies as well.
         None => text.bounded(day),
     }
+}
+
+/// A year of our time.
+fn year(text: Text<'_>, at: usize) -> Option<usize> {
+    let is_ours = text.starts_with(at, "19") || text.starts_with(at, "20");
+    is_ours.then(|| text.digits(at, 4, 4).and_then(|end| text.bounded(end))).flatten()
 }
 
 fn month(text: Text<'_>, at: usize) -> Option<usize> {

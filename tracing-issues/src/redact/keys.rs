@@ -13,7 +13,8 @@ use super::{
 const PREFIXES: &[(&str, usize)] = &[
     // GitHub, GitLab
     ("ghp_", 10), ("gho_", 10), ("ghs_", 10), ("ghu_", 10), ("ghr_", 10), ("github_pat_", 10),
-    ("glpat-", 10), ("gldt-", 10), ("glrt-", 10), ("glptt-", 10), ("glcbt-", 10),
+    ("glpat-", 10), ("gldt-", 10), ("glrt-", 10), ("glptt-", 10), ("glcbt-", 10), ("glimt-", 10),
+    ("glsoat-", 10), ("gloas-", 10), ("glagent-", 10),
     // Slack, Discord
     ("xoxb-", 10), ("xoxp-", 10), ("xoxa-", 10), ("xoxe-", 10), ("xoxe.", 10), ("xoxo-", 10), ("xoxr-", 10), ("xoxs-", 10),
     ("xoxc-", 10), ("xoxd-", 10), ("xapp-", 10), ("hooks.slack.com/services/", 8), ("hooks.slack.com/workflows/", 8),
@@ -25,12 +26,14 @@ const PREFIXES: &[(&str, usize)] = &[
     ("HRKU-", 20),
     // OpenAI, Anthropic, Hugging Face, and others of their kind
     ("sk-proj-", 10), ("sk-ant-", 10), ("sk-svcacct-", 10), ("sk-or-v1-", 10), ("hf_", 16), ("r8_", 30), ("gsk_", 20),
-    ("xai-", 40), ("pplx-", 30),
+    ("xai-", 40), ("pplx-", 30), ("tvly-", 20), ("nvapi-", 20), ("jina_", 20), ("csk-", 30),
     // Registries
     ("npm_", 16), ("pypi-", 16), ("rubygems_", 16), ("dckr_pat_", 10),
     // Mail, shops, monitoring, secrets
     ("SG.", 20), ("key-", 32), ("shpat_", 10), ("shpca_", 10), ("shppa_", 10), ("shpss_", 10), ("NRAK-", 16), ("glsa_", 20),
     ("sntrys_", 20), ("dp.pt.", 20), ("hvs.", 20), ("hvb.", 20), ("lin_api_", 16), ("PMAK-", 20), ("dapi", 32), ("AGE-SECRET-KEY-1", 20),
+    ("xkeysib-", 20), ("mlsn.", 20), ("dt0c01.", 20), ("ntn_", 20), ("CCIPAT_", 10), ("bkua_", 20), ("sgp_", 20), ("pul-", 30),
+    ("nfp_", 30), ("ops_eyJ", 20), ("ATATT3", 20), ("ATCTT3", 20), ("ATBB", 24), ("fo1_", 20),
     ("figd_", 16), ("tskey-", 10), ("sbp_", 30), ("EAAG", 40), ("AC-", 60),
 ];
 
@@ -55,7 +58,7 @@ pub(super) struct Keys {
 impl Keys {
     /// The key that starts here, within a word.
     pub(super) fn known(&mut self, bytes: Bytes<'_>, at: usize, word_end: usize) -> Option<Range<usize>> {
-        let is_cut = word_end == bytes.len() || is_name(bytes.at(word_end));
+        let is_cut = word_end == bytes.len() || is_name(bytes.at(word_end)) || bytes.at(word_end) == b'/';
         if word_end - at < MIN_KEY && !is_cut {
             // The secret of AWS may have a `+` or a slash early.
             return self.aws_secret(bytes, at);
@@ -92,7 +95,17 @@ impl Keys {
             && key.starts_with(b"SK")
             && key.iter().skip(2).all(u8::is_ascii_hexdigit)
             && changes(key) >= 4;
-        (is_openai || is_twilio).then_some(at..end)
+        if is_openai || is_twilio {
+            return Some(at..end);
+        }
+        // Discord's: the id of a bot, a time and a signature, in Base64.
+        let part = |start, least: usize, most: usize| {
+            let end = bytes.skip_most(start, most + 1, |byte| is_alnum(byte) || b"-_".contains(&byte));
+            (least..=most).contains(&(end - start)).then_some(end)
+        };
+        let time = part(at, 23, 28).filter(|end| bytes.at(*end) == b'.' && changes(bytes.slice(at, *end)) >= 6)?;
+        let signature = part(time + 1, 6, 7).filter(|end| bytes.at(*end) == b'.')?;
+        part(signature + 1, 27, 40).map(|end| at..end)
     }
 
     /// Forty characters of Base64 with all classes, behind a key id of AWS.
@@ -155,7 +168,10 @@ fn is_key(tail: &[u8], prefix: &str) -> bool {
     match prefix {
         "AKIA" | "ASIA" => tail.iter().all(|byte| byte.is_ascii_uppercase() || is_digit(*byte)),
         "key-" | "dapi" => tail.iter().all(u8::is_ascii_hexdigit),
-        "xai-" | "hf_" | "npm_" | "pypi-" | "gsk_" | "r8_" => changes(tail) >= 2,
+        "xai-" | "hf_" | "npm_" | "pypi-" | "gsk_" | "r8_" | "pul-" | "sgp_" | "nfp_" | "csk-" | "ATBB" => {
+            // Names have separators between their words.
+            changes(tail) >= 2 || (tail.len() >= 30 && tail.iter().all(|byte| is_alnum(*byte)))
+        }
         _ => true,
     }
 }

@@ -4,7 +4,7 @@
 //! secret nor is named like one passes. E-mail and IP addresses pass, too.
 //!
 //! ```text
-//! text -> scan (one pass: names and values, addresses, keys, cards) -> ranges -> text with [redacted], or the same text
+//! text -> scan (one pass: names and values, addresses, commands, keys, cards) -> ranges -> text with [redacted], or the same text
 //! ```
 //!
 //! In doubt it redacts; messages that only speak about a secret (`token expired`, `password: required`) stay. Each step
@@ -13,10 +13,13 @@
 
 mod bytes;
 mod cards;
+mod commands;
+mod dsn;
 mod keys;
 mod names;
 mod pairs;
 mod scan;
+mod spoken;
 mod urls;
 mod values;
 
@@ -26,6 +29,7 @@ mod tests;
 use std::{
     borrow::Cow,
     fmt, mem,
+    ops::Range,
     panic::{AssertUnwindSafe, catch_unwind},
     sync::Arc,
 };
@@ -34,6 +38,12 @@ use serde_json::{Map, Value};
 
 /// What stands for a secret.
 pub const REDACTED: &str = "[redacted]";
+
+/// What capture puts at the end of a text that is too long.
+const CUT: char = '…';
+
+/// Shorter texts were cut for people to read, after redaction.
+const MIN_CUT: usize = 4096;
 
 /// Values that are nested deeper are redacted as a whole.
 const MAX_DEPTH: usize = 64;
@@ -110,6 +120,15 @@ impl Redactor {
         self.is_built_in && (names::is_secret(name) || self.names.iter().any(|end| names::ends_with(name, end)))
     }
 
+    fn is_secret_field(&self, name: &str, value: &Value) -> bool {
+        let is_pin = || match value {
+            Value::String(text) => names::is_pin(name, text),
+            Value::Number(number) => names::is_pin(name, &number.to_string()),
+            _ => false,
+        };
+        self.is_secret_name(name) || (self.is_built_in && is_pin())
+    }
+
     /// Takes the secrets out of a field: all of it if its name is secret (`null` and the empty string stay), else those in
     /// its texts, below its keys and in the keys themselves.
     pub fn value(&self, name: &str, value: &mut Value) {
@@ -129,7 +148,10 @@ impl Redactor {
     }
 
     fn pass(&self, text: &str) -> Option<String> {
-        let secrets = scan::secrets(text, &|name| self.is_secret_name(name));
+        // Where a text was cut, a secret may end, too.
+        let whole = text.strip_suffix(CUT).unwrap_or(text);
+        let mut secrets = scan::secrets(whole, &|name| self.is_secret_name(name));
+        secrets.extend(cut_tail(text, secrets.last().map_or(0, |secret| secret.end)));
         if secrets.is_empty() {
             return None;
         }
@@ -148,7 +170,7 @@ impl Redactor {
         if is_empty(value) {
             return;
         }
-        if (self.is_secret_name(name) && !is_masked(value)) || (depth > MAX_DEPTH && self.is_built_in) {
+        if (self.is_secret_field(name, value) && !is_masked(value)) || (depth > MAX_DEPTH && self.is_built_in) {
             *value = Value::from(REDACTED);
             return;
         }
@@ -196,6 +218,16 @@ impl fmt::Debug for Redactor {
             .field("rules", &self.rules.len())
             .finish()
     }
+}
+
+/// The last word of a long text that was cut: half of a secret cannot be told from an id.
+fn cut_tail(text: &str, from: usize) -> Option<Range<usize>> {
+    let whole = text.strip_suffix(CUT).filter(|whole| whole.len() >= MIN_CUT)?;
+    let start = whole.rfind(|c: char| c.is_whitespace() || "\"'`=,;(){}[]<>&?".contains(c)).map_or(0, |at| at + 1);
+    let start = (start..whole.len()).find(|at| whole.is_char_boundary(*at))?.max(from);
+    let tail = whole.get(start..)?;
+    let digits = tail.bytes().filter(u8::is_ascii_digit).count();
+    (tail != REDACTED && (digits >= 6 || values::is_random(tail.as_bytes(), 6, 2))).then_some(start..whole.len())
 }
 
 fn is_empty(value: &Value) -> bool {

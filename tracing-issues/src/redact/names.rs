@@ -9,16 +9,17 @@ const SECRETS: &[&str] = &[
     "password", "passwords", "passwd", "passphrase", "passwort", "passcode", "secret", "secrets", "token", "authorization",
     "cookie", "cookies", "credential", "credentials",
     "apikey", "apikeys", "accesskey", "privatekey", "secretkey", "encryptionkey", "signingkey", "masterkey", "accountkey",
-    "authkey", "sessionkey", "sessionid", "sshkey", "storagekey", "subscriptionkey", "deploykey", "consumerkey", "hmackey",
+    "authkey", "sessionkey", "sessionid", "sshkey", "storagekey", "subscriptionkey", "deploykey", "consumerkey",
     "appkey", "applicationkey", "decryptionkey", "integrationkey", "licensekey", "signaturekey",
     "refreshtokens", "accesstokens", "apitokens", "authtokens", "sessiontokens",
     "authcode", "authorizationcode", "verificationcode", "recoverycode", "recoverycodes", "backupcodes", "securitycode",
     "seedphrase", "recoveryphrase", "mnemonic", "cardnumber", "awssecret", "xauth", "sessid",
+    "connectsid", "secretkeybase", "githubpat", "gitlabpat", "azurepat", "ghpat", "npmauth", "mackey",
 ];
 
 /// As above, but too short to be the end of a longer word.
 const SHORT_SECRETS: &[&str] =
-    &["pwd", "pw", "pswd", "psw", "jwt", "creds", "otp", "totp", "cvv", "cvc", "cvv2", "ssn"];
+    &["pwd", "pw", "pswd", "psw", "jwt", "creds", "otp", "totp", "cvv", "cvc", "cvv2", "ssn", "bearer"];
 
 /// `pass` is a secret behind these only: a test may `pass`, and a renderer has passes.
 #[rustfmt::skip]
@@ -94,7 +95,34 @@ pub(super) fn is_secret(name: &str) -> bool {
         let rest = tail.without("pass");
         return PASS_OF.iter().any(|word| rest.ends_with_word(word));
     }
-    SECRETS.iter().any(|end| tail.ends_with(end)) || SHORT_SECRETS.iter().any(|end| tail.ends_with_word(end))
+    // Alone it is a session's; `account_sid` is public.
+    tail.letters() == b"sid"
+        || SECRETS.iter().any(|end| tail.ends_with(end))
+        || SHORT_SECRETS.iter().any(|end| tail.ends_with_word(end))
+}
+
+/// Whether a name is that of a password, which people choose and write into sentences.
+pub(super) fn is_password(name: &str) -> bool {
+    ["password", "passwd", "passphrase", "passwort", "pwd"].iter().any(|end| Tail::of(name).ends_with_word(end))
+}
+
+/// Whether a secret of this name is made of digits: `OTP 482913`.
+pub(super) fn is_of_digits(name: &str) -> bool {
+    ["otp", "totp", "cvv", "cvc", "ssn", "verificationcode", "securitycode"]
+        .iter()
+        .any(|end| Tail::of(name).ends_with_word(end))
+}
+
+/// Whether a secret of this name has several words.
+pub(super) fn is_phrase(name: &str) -> bool {
+    ["passphrase", "seedphrase", "recoveryphrase", "mnemonic"].iter().any(|end| Tail::of(name).ends_with(end))
+}
+
+/// Whether this is the number that a person types in, and not that of a pin of a chip.
+pub(super) fn is_pin(name: &str, value: &str) -> bool {
+    Tail::of(name).ends_with_word("pin")
+        && (4..=8).contains(&value.len())
+        && value.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 /// Whether a name ends with these words, however either is spelled.

@@ -1,17 +1,21 @@
-//! Secrets behind a name: `password=x`, `"token": "x"`, `--api-key x`, `<secret>x</secret>`, `Bearer x`.
-//! Finds the name and what connects it; where the value ends is `values`' business.
+//! Secrets behind a name: `password=x`, `"token": "x"`, `<secret>x</secret>`.
+//! Finds the name and what connects it (a space alone is `spoken`'s business); where the value ends is `values`' business.
 
 use std::ops::Range;
 
 use super::{
-    bytes::{Bytes, is_alnum, is_space},
+    bytes::{Bytes, is_alnum, is_blank, is_space},
     names,
     scan::IsSecret,
+    spoken,
     values::{self, Style, is_random},
 };
 
 /// Words that need the one before to name a secret: `api key`, `session id`.
 const SECOND_WORDS: &[&str] = &["key", "keys", "id", "code", "phrase", "number"];
+
+/// A phrase to recover a wallet has 12 to 24 words.
+const MAX_PHRASE: usize = 32;
 
 /// Words before a name that do not make it the end of a sentence: `with password: x`.
 #[rustfmt::skip]
@@ -25,7 +29,7 @@ pub(super) fn secret(bytes: Bytes<'_>, start: usize, end: usize, is_secret: &IsS
     let next = bytes.at(end);
     // Most words are followed by a space and another word.
     if is_space(next)
-        && let Some(secret) = spoken(bytes, start, end, is_secret)
+        && let Some(secret) = spoken::secret(bytes, start, end, is_secret)
     {
         return Some(secret);
     }
@@ -35,6 +39,9 @@ pub(super) fn secret(bytes: Bytes<'_>, start: usize, end: usize, is_secret: &IsS
     let in_query = matches!(bytes.before(start), b'?' | b'&') || bytes.has(start.saturating_sub(3), "%26");
     if in_query && names::IN_QUERIES.iter().any(|known| name.eq_ignore_ascii_case(known)) {
         return values::secret(bytes, at, Style::Data).filter(|range| is_query_secret(bytes, name, range));
+    }
+    if names::ends_with(name, "pin") {
+        return values::secret(bytes, at, style).filter(|range| names::is_pin(name, bytes.str(range.start, range.end)));
     }
     if !is_secret(name) || is_harmless(bytes, start, end, at, style) {
         return None;
@@ -51,14 +58,17 @@ pub(super) fn secret(bytes: Bytes<'_>, start: usize, end: usize, is_secret: &IsS
     if range.is_empty() {
         return Some(range);
     }
-    Some(range.start..connection_string_end(bytes, start, range.end, style))
+    let end = connection_string_end(bytes, start, range.end, style);
+    Some(range.start..if range.start == at { phrase_end(bytes, start, name, end) } else { end })
 }
 
 /// What connects a name with its value, and where that starts.
 fn connection(bytes: Bytes<'_>, start: usize, end: usize) -> Option<(Style, usize)> {
     let quote = bytes.quote(end);
     let mut at = end + quote.map_or(0, |quote| quote.len);
-    // `params[password]=x`, `headers["authorization"] = x`.
+    at = colours_end(bytes, at);
+    // `params[password]=x`, `headers["authorization"] = x`, `password[]=x`.
+    at += usize::from(bytes.slice(at, at + 2) == b"[]");
     at += usize::from(bytes.at(at) == b']');
     let before_space = at;
     at = bytes.skip_most(at, 8, is_space);
@@ -71,7 +81,7 @@ fn connection(bytes: Bytes<'_>, start: usize, end: usize) -> Option<(Style, usiz
         (b':', _) => (Style::Colon, 1),
         (b'%', _) if bytes.has(at, "%3D") || bytes.has(at, "%3A") => (Style::Data, 3),
         (b'>', _) if !is_spaced && is_tag(bytes, start) => return tag(bytes, at + 1).map(|at| (Style::Data, at)),
-        _ if quote.is_some() => return listed(bytes, before_space),
+        _ if quote.is_some() || matches!(bytes.at(at), b'\r' | b'\n') => return listed(bytes, before_space),
         _ => return None,
     };
     let value = gap_end(bytes, at + sign);
@@ -80,9 +90,21 @@ fn connection(bytes: Bytes<'_>, start: usize, end: usize) -> Option<(Style, usiz
     (!is_missing).then_some((style, value))
 }
 
+/// The end of a terminal's colours, as a child's output has them around names.
+fn colours_end(bytes: Bytes<'_>, mut at: usize) -> usize {
+    for _ in 0..4 {
+        let end = bytes.skip_most(at + 2, 12, |byte| byte.is_ascii_digit() || byte == b';');
+        if bytes.slice(at, at + 2) != b"\x1b[" || bytes.at(end) != b'm' {
+            break;
+        }
+        at = end + 1;
+    }
+    at
+}
+
 /// Space before the value. A value on the next line is quoted, or it is none.
 fn gap_end(bytes: Bytes<'_>, at: usize) -> usize {
-    let value = bytes.skip_most(at, 16, is_space);
+    let value = bytes.skip_most(colours_end(bytes, at), 16, is_space);
     let next_line = bytes.skip_most(value, 64, |byte| byte.is_ascii_whitespace());
     if next_line > value && bytes.at(next_line) == b'"' { next_line } else { value }
 }
@@ -99,7 +121,7 @@ fn tag(bytes: Bytes<'_>, at: usize) -> Option<usize> {
     (end > at && (is_closed || is_cut)).then_some(at)
 }
 
-/// `("authorization", "x")`, and `"name": "password", "value": "x"`.
+/// `("authorization", "x")`, and `"name": "password", "value": "x"`, also with the value on the next line.
 fn listed(bytes: Bytes<'_>, at: usize) -> Option<(Style, usize)> {
     let is_comma = bytes.at(at) == b',';
     let next = bytes.skip_most(at + usize::from(is_comma), 32, |byte| byte.is_ascii_whitespace());
@@ -110,11 +132,16 @@ fn listed(bytes: Bytes<'_>, at: usize) -> Option<(Style, usize)> {
         let sign = bytes.skip_most(end, 4, is_space);
         return matches!(bytes.at(sign), b':' | b'=').then(|| (Style::Data, gap_end(bytes, sign + 1)));
     }
+    // A part of a form: `name="password"`, an empty line, the value.
+    if let Some(lines) = ["\r\n\r\n", "\n\n"].iter().find(|lines| bytes.has(at, lines)) {
+        let is_quoted = matches!(bytes.before(at), b'"');
+        return is_quoted.then_some((Style::Data, at + lines.len()));
+    }
     (is_comma && quote > 0).then_some((Style::Data, next))
 }
 
 /// `api key` starts a word earlier.
-fn name_start(bytes: Bytes<'_>, start: usize, end: usize) -> usize {
+pub(super) fn name_start(bytes: Bytes<'_>, start: usize, end: usize) -> usize {
     let is_second = SECOND_WORDS.iter().any(|word| bytes.str(start, end).eq_ignore_ascii_case(word));
     if is_second && bytes.before(start) == b' ' { bytes.skip_back(start - 1, 24, is_alnum) } else { start }
 }
@@ -131,7 +158,7 @@ fn is_harmless(bytes: Bytes<'_>, start: usize, end: usize, value: usize, style: 
 }
 
 /// `unexpected token: x` is what a parser says.
-fn is_parsed(bytes: Bytes<'_>, start: usize, end: usize) -> bool {
+pub(super) fn is_parsed(bytes: Bytes<'_>, start: usize, end: usize) -> bool {
     let word = previous_word(bytes, start);
     bytes.str(start, end).eq_ignore_ascii_case("token")
         && ["unexpected", "expected", "unknown", "next", "illegal"].iter().any(|known| word.eq_ignore_ascii_case(known))
@@ -142,14 +169,14 @@ fn ends_sentence(bytes: Bytes<'_>, start: usize) -> bool {
     !word.is_empty() && !INTRODUCTIONS.iter().any(|known| word.eq_ignore_ascii_case(known))
 }
 
-fn previous_word<'a>(bytes: Bytes<'a>, start: usize) -> &'a str {
+pub(super) fn previous_word<'a>(bytes: Bytes<'a>, start: usize) -> &'a str {
     let end = bytes.skip_back(start, 1, is_space);
     if end == start { "" } else { bytes.str(bytes.skip_back(end, 24, |byte| byte.is_ascii_alphabetic()), end) }
 }
 
 fn is_query_secret(bytes: Bytes<'_>, name: &str, range: &Range<usize>) -> bool {
     let is_signature = name.to_ascii_lowercase().ends_with("sig") || name.to_ascii_lowercase().ends_with("signature");
-    is_signature || is_random(bytes.slice(range.start, range.end), 16, 2)
+    is_signature || is_random(bytes.slice(range.start, range.end), 10, 1)
 }
 
 /// In `Server=..;Password=a b;` the value ends at the semicolon.
@@ -162,46 +189,29 @@ fn connection_string_end(bytes: Bytes<'_>, start: usize, end: usize, style: Styl
     if bytes.at(semicolon) == b';' { semicolon } else { end }
 }
 
-/// A name and a value with only a space between them: `Bearer x`, `--password x`, `token 9944b0..`.
-fn spoken(bytes: Bytes<'_>, start: usize, end: usize, is_secret: &IsSecret<'_>) -> Option<Range<usize>> {
-    let at = bytes.skip_most(end, 8, is_space);
-    let name = bytes.str(start, end);
-    let value = |least, turns| {
-        let range = values::secret(bytes, at, Style::Colon)?;
-        is_random(bytes.slice(range.start, range.end), least, turns).then_some(range)
-    };
-    if name.eq_ignore_ascii_case("bearer") {
-        let word = bytes.skip_most(at, 24, |byte| byte.is_ascii_alphabetic());
-        let is_said = names::is_speech(bytes.str(at, word)) && bytes.at(word) == b'=';
-        return if is_said { None } else { values::secret(bytes, at, Style::Colon) };
+/// In `passphrase: correct horse battery staple` all words are the secret; behind a password those up to the end of the
+/// line, if the name began it and none of them is one of a sentence.
+fn phrase_end(bytes: Bytes<'_>, start: usize, name: &str, end: usize) -> usize {
+    let is_phrase = names::is_phrase(name);
+    let line = bytes.skip_back(start, 16, is_space);
+    let begins_line = matches!(bytes.before(line), 0 | b'\n');
+    let takes_words = is_phrase || (begins_line && names::is_password(name));
+    if !takes_words {
+        return end;
     }
-    if name.eq_ignore_ascii_case("basic") {
-        let token = bytes.slice(at, values::bare_end(bytes, at));
-        let is_base64 = token.iter().all(|byte| is_alnum(*byte) || b"+/=_-".contains(byte));
-        let is_random = super::bytes::changes(token.get(1..).unwrap_or_default()) >= 2 || token.ends_with(b"=");
-        return (token.len() >= 8 && is_base64 && is_random).then_some(at..at + token.len());
+    let mut last = end;
+    for words in 0..MAX_PHRASE {
+        let word = bytes.skip_most(last, 2, is_space);
+        let word_end = bytes.skip_most(word, 64, |byte| is_alnum(byte) || byte >= 0x80);
+        if matches!(bytes.at(word), 0 | b'\r' | b'\n') {
+            return last;
+        }
+        // Phrases may have any word, but do not end their sentence at once.
+        let is_said = !(is_phrase && words > 3) && names::is_speech(bytes.str(word, word_end));
+        if word == last || word_end == word || is_said || !is_blank(bytes.at(word_end)) {
+            break;
+        }
+        last = word_end;
     }
-    // Any other word: only a name that is followed by what can be a value is looked up.
-    let is_flag = bytes.slice(start.saturating_sub(2), start) == b"--";
-    if is_flag && !matches!(bytes.at(at), b'-' | b'<' | b'[' | b'=' | b':') && is_secret(name) {
-        return values::secret(bytes, at, Style::Colon);
-    }
-    let quoted = bytes.quote(at);
-    if quoted.is_none() && !is_alnum(bytes.at(at)) {
-        return None;
-    }
-    let run = bytes.skip_most(at, 24, |byte| !is_space(byte));
-    if quoted.is_none() && !bytes.slice(at, run).iter().any(u8::is_ascii_digit) {
-        return None;
-    }
-    let start = name_start(bytes, start, end);
-    let name = bytes.str(start, end);
-    if ["password", "passwd", "passphrase", "pwd"].iter().any(|known| name.eq_ignore_ascii_case(known)) {
-        return if quoted.is_some() { values::secret(bytes, at, Style::Colon) } else { value(6, 1) };
-    }
-    // `secret "db-credentials-2024" not found` names the secret.
-    if names::ends_with(name, "secret") || !is_secret(name) {
-        return None;
-    }
-    value(16, 4)
+    if is_phrase { last } else { end }
 }

@@ -6,6 +6,8 @@ use std::ops::Range;
 use super::{
     bytes::{Bytes, is_alnum, is_name},
     cards,
+    commands::Commands,
+    dsn,
     keys::Keys,
     pairs, urls,
 };
@@ -19,24 +21,32 @@ pub(super) type IsSecret<'a> = dyn Fn(&str) -> bool + 'a;
 /// Where the secrets of a text are: ascending, without overlap, on boundaries of characters.
 pub(super) fn secrets(text: &str, is_secret: &IsSecret<'_>) -> Vec<Range<usize>> {
     let bytes = Bytes::new(text);
-    let mut keys = Keys::default();
+    let (mut keys, mut commands) = (Keys::default(), Commands::default());
     let mut found = Vec::new();
     let mut at = 0;
     while at < bytes.len() {
         let secret = match bytes.at(at) {
             byte if is_alnum(byte) || byte == b'_' => {
                 let end = word_end(bytes, at);
-                let secret = in_word(bytes, at, end, &mut keys).or_else(|| pairs::secret(bytes, at, end, is_secret));
+                let secret = in_word(bytes, at, end, &mut keys)
+                    .or_else(|| commands.word(bytes, at, end))
+                    .or_else(|| pairs::secret(bytes, at, end, is_secret));
                 at = end;
                 secret
             }
             b':' => {
-                let secret = urls::password(bytes, at).or_else(|| keys.telegram(bytes, at));
+                let secret =
+                    urls::password(bytes, at).or_else(|| keys.telegram(bytes, at)).or_else(|| dsn::password(bytes, at));
+                at += 1;
+                secret
+            }
+            b'/' => {
+                let secret = dsn::password(bytes, at);
                 at += 1;
                 secret
             }
             b'-' => {
-                let secret = keys.private_key(bytes, at);
+                let secret = keys.private_key(bytes, at).or_else(|| commands.flag(bytes, at));
                 at += 1;
                 secret
             }

@@ -254,3 +254,54 @@ fn keys_are_known_by_their_issuer() {
     check("eyJhbGciOiJIUzI1", "*");
     check("cut ghp_0123", "cut *");
 }
+
+#[test]
+fn data_source_names() {
+    check("user:pw@tcp(127.0.0.1:3306)/shop", "user:*@tcp(127.0.0.1:3306)/shop");
+    check("user:p@s:s/w@unix(/run/x.sock)/shop", "user:*@unix(/run/x.sock)/shop");
+    check("proxy=bob:pw@proxy:3128", "proxy=bob:*@proxy:3128");
+    check("scott/tiger@//db:1521/x", "scott/*@//db:1521/x");
+    check("jdbc:oracle:thin:scott/tiger@db:1521:x", "jdbc:oracle:thin:scott/*@db:1521:x");
+    check("pull org/image@sha256:9f86d081884c of a/b@1.2.3:5", "pull org/image@sha256:9f86d081884c of a/b@1.2.3:5");
+}
+
+#[test]
+fn flags_that_only_their_command_explains() {
+    check("curl -u bob:pw -U 'a:b c' https://x", "curl -u bob:* -U 'a:*' https://x");
+    check("curl -ubob:pw; mysql -ppw -h db", "curl -ubob:*; mysql -p* -h db");
+    check(r#""curl" "--user" "bob:pw" "x""#, r#""curl" "--user" "bob:*" "x""#);
+    check(r#"["docker", "login", "-p", "pw"]"#, r#"["docker", "login", "-p", "*"]"#);
+    check("sqlplus scott/tiger@x", "sqlplus scott/*@x");
+    check("docker run -p 80:80 -u 1:1", "docker run -p 80:80 -u 1:1");
+}
+
+#[test]
+fn phrases_and_sentences() {
+    check("password: correct horse staple\nuser: bob", "password: *\nuser: bob");
+    check("passphrase=correct horse", "passphrase=*");
+    check("the password is hunter2", "the password is *");
+    check("password was 'a b' for bob", "password was '*' for bob");
+    check("invalid value 'x' for '--token <T>'", "invalid value '*' for '--token <T>'");
+    check("user identified by 'x'", "user identified by '*'");
+    check("name=\"password\"\r\n\r\nx\r\n--", "name=\"password\"\r\n\r\n*\r\n--");
+    check("\u{1b}[3mpassword\u{1b}[0m=\u{1b}[2mx", "\u{1b}[3mpassword\u{1b}[0m=\u{1b}[2m*");
+}
+
+/// Half of a secret has no looks: what is left of it at the end of a text that capture cut goes.
+#[test]
+fn what_a_cut_leaves_of_a_secret() {
+    let long = "word ".repeat(1_000);
+    for (tail, expected) in [
+        ("card 4111 1111", "card 4111 1111"),
+        ("card 411111111", "card *"),
+        ("key a1b2c3d4e5", "key *"),
+        ("at postgres://bob:hun", "at postgres://bob:*"),
+        ("at https://bob:hun", "at https://bob:*"),
+        ("ghp_0123", "*"),
+        ("{\"password\": \"hun", "{\"password\": \"*"),
+        ("nothing here", "nothing here"),
+    ] {
+        check(&format!("{long}{tail}…"), &format!("{long}{expected}…"));
+    }
+    check("order a1b2c3d4e5…", "order a1b2c3d4e5…");
+}

@@ -22,7 +22,7 @@ pub(super) fn password(bytes: Bytes<'_>, at: usize) -> Option<Range<usize>> {
     let start = at + 3;
     let end = address_end(bytes, start, bytes.before(scheme));
     let address = bytes.str(start, end);
-    let authority = address.split(['/', '?', '#']).next().unwrap_or_default();
+    let authority = address.split(['/', '?', '#', ';']).next().unwrap_or_default();
     if authority.starts_with('[') {
         return None;
     }
@@ -32,10 +32,13 @@ pub(super) fn password(bytes: Bytes<'_>, at: usize) -> Option<Range<usize>> {
     let at_sign = match (authority.rfind('@'), colon.and_then(|colon| authority.get(colon + 1..))) {
         (Some(first), _) => Some(whole_password(address, first, authority.len())),
         (None, None) => None,
-        (None, Some(port)) if is_web && is_port(port) => None,
+        // `sqlserver://db:1433;password=..`
+        (None, Some(port)) if is_port(port) && (is_web || address.as_bytes().get(authority.len()) == Some(&b';')) => {
+            None
+        }
         // A password with a slash, or one that was cut.
         (None, Some(port)) => {
-            let is_cut = end == bytes.len() && authority.len() == address.len() && !is_web;
+            let is_cut = end == bytes.len() && authority.len() == address.len();
             let is_password = !port.is_empty() && !port.contains(REDACTED) && (colon == Some(0) || !is_port(port));
             address.rfind('@').or_else(|| (is_cut && is_password).then_some(end - start))
         }
@@ -91,8 +94,8 @@ fn whole_password(address: &str, first: usize, authority_end: usize) -> usize {
 /// A token in place of a user, known by its looks: `https://0123abcd..@host`.
 fn user_token(address: &str, at_sign: usize) -> Option<Range<usize>> {
     let user = address.get(..at_sign)?;
-    let is_random = user.len() >= 16
+    let is_random = user.len() >= 8
         && user.bytes().all(|byte| is_alnum(byte) || b"_-".contains(&byte))
-        && changes(user.as_bytes()) >= 4;
+        && changes(user.as_bytes()) >= 2;
     is_random.then_some(0..at_sign)
 }

@@ -18,13 +18,51 @@ impl Scanner<'_> {
             return;
         }
         let start = self.at + 1 + usize::from(text.at(self.at + 1) == b' ');
-        let line = self.line_end(self.at);
-        let right = (start..line).find(|at| word == b"left" && text.starts_with(*at, " right:"));
-        let end = right.unwrap_or(line);
+        let end = match word {
+            b"left" => self.right_side(start).unwrap_or_else(|| self.line_end(start)),
+            _ => self.end_of_value(start),
+        };
         if end > start {
             self.at = start;
             self.replace(end, Kind::Value);
         }
+    }
+
+    /// Where `right:` starts: in the same line, or at the start of a later one.
+    fn right_side(&mut self, start: usize) -> Option<usize> {
+        let (text, line) = (self.text, self.line_end(start));
+        let is_right = |at: &usize| text.starts_with(*at, " right:");
+        let later = self.line_ends.partition_point(|end| *end < start);
+        if let Some(right) = (start..line).find(is_right) {
+            return Some(right);
+        }
+        let right = || self.line_ends.get(later..)?.iter().copied().find(is_right);
+        let right = if self.has_no_right { None } else { right() };
+        self.has_no_right = right.is_none();
+        right
+    }
+
+    /// Where a value of several lines ends, as `{:#?}` writes it: in the line of the bracket that closes it.
+    fn end_of_value(&self, start: usize) -> usize {
+        let (text, line) = (self.text, self.line_end(start));
+        if !matches!(text.before(line), b'{' | b'[' | b'(') {
+            return line;
+        }
+        let (mut depth, mut at) = (0_usize, start);
+        while at < text.len() {
+            match text.at(at) {
+                b'{' | b'[' | b'(' => depth += 1,
+                b'}' | b']' | b')' => depth = depth.saturating_sub(1),
+                b'\\' => at += 1,
+                b'"' => at = text.skip(at + 1, |byte| byte != b'"'),
+                _ => (),
+            }
+            at += 1;
+            if depth == 0 && at > line {
+                return self.line_end(at);
+            }
+        }
+        text.len()
     }
 
     /// Where the line that `at` is in ends.

@@ -97,6 +97,8 @@ pub struct Details {
     pub thread: String,
     /// Reports that the producer lost before this one, by reason.
     pub dropped_before: Vec<(String, u64)>,
+    /// When it arrived, if that is long after it happened, as its producer's clock says.
+    pub arrived_at: Option<Timestamp>,
 }
 
 impl Occurrence {
@@ -115,6 +117,7 @@ impl Occurrence {
             pid,
             thread,
             dropped_before,
+            arrived_at,
         } = &self.details;
         let dropped: Map<String, Value> =
             dropped_before.iter().map(|(reason, count)| (reason.clone(), json!(count))).collect();
@@ -138,6 +141,7 @@ impl Occurrence {
             ("pid", json!(pid)),
             ("thread", json!(thread)),
             ("dropped_before", json!(dropped)),
+            ("arrived_at", json!(arrived_at.map(|time| time.to_string()))),
         ];
         all.into_iter().filter(|(_, value)| !is_empty(value)).map(|(key, value)| (key.to_owned(), value)).collect()
     }

@@ -24,8 +24,10 @@ pub const MAX_EVENT_BYTES: usize = 1_000_000;
 const MAX_CLOCK_AHEAD: SignedDuration = SignedDuration::from_mins(5);
 /// The largest record of one occurrence; Firestore refuses documents of 1 MiB.
 const MAX_RECORD_BYTES: usize = 256 * 1024;
-/// No error of a service that reports here is older, in seconds.
-const YEAR_2000: i64 = 946_684_800;
+/// What is older than this when it arrives comes from a clock that was never set.
+const MAX_CLOCK_BEHIND: SignedDuration = SignedDuration::from_hours(3_650 * 24);
+/// What is older than this comes from a clock that is behind, or was kept somewhere for long: people are told.
+const LATE: SignedDuration = SignedDuration::from_hours(30 * 24);
 /// More repeats than this in one event are a mistake of its producer.
 const MAX_COUNT: u64 = 1_000_000_000;
 
@@ -130,10 +132,11 @@ pub fn decode(bytes: &[u8], place: Place<'_>, now: Timestamp) -> Result<Occurren
         Place::Record { timestamp_ms: Some(millis), .. } => Timestamp::from_millisecond(millis).unwrap_or(now),
         _ => now,
     };
-    let latest = now + MAX_CLOCK_AHEAD;
+    // By the time of arrival, so that a record means the same whenever it is read again.
+    let (earliest, latest) = (arrived_at.min(now) - MAX_CLOCK_BEHIND, arrived_at.min(now) + MAX_CLOCK_AHEAD);
     let mut time = |name, default: Timestamp| match fields.time(name) {
-        // A clock in the future would keep the issue on top of every list; one before 2000 was never set.
-        Some(time) if time > latest || time.as_second() < YEAR_2000 => {
+        // A clock in the future would keep the issue on top of every list.
+        Some(time) if time > latest || time < earliest => {
             fields.repair(name, time.to_string().into());
             arrived_at.min(latest)
         }
@@ -188,6 +191,7 @@ pub fn decode(bytes: &[u8], place: Place<'_>, now: Timestamp) -> Result<Occurren
         pid: fields.number("pid").and_then(|pid| u32::try_from(pid).ok()),
         thread: fields.short("thread"),
         dropped_before: fields.counts("dropped_before"),
+        arrived_at: (last_at < arrived_at.min(now) - LATE).then_some(to_micros(arrived_at)),
         context: Map::new(),
     };
     let mut occurrence = Occurrence {

@@ -139,6 +139,16 @@ fn a_clock_in_the_future_is_not_believed() {
 }
 
 #[test]
+fn a_clock_far_behind_is_told() {
+    let occurrence = read(&json!({"title": "t", "created_at": "2026-04-01T00:00:00Z"}));
+    assert_eq!(occurrence.last_at.to_string(), "2026-04-01T00:00:00Z");
+    assert_eq!(occurrence.details.arrived_at, Some(now()));
+    assert_eq!(occurrence.record()["arrived_at"], now().to_string());
+    let kept_for_a_week = read(&json!({"title": "t", "created_at": "2026-05-25T12:00:00Z"}));
+    assert_eq!(kept_for_a_week.details.arrived_at, None);
+}
+
+#[test]
 fn the_first_is_never_after_the_last() {
     let occurrence =
         read(&json!({"title": "t", "first_at": "2026-05-02T00:00:00Z", "last_at": "2026-05-01T00:00:00Z"}));

@@ -222,7 +222,7 @@ mod tests {
             });
             let mut seen = 0;
             while !is_over.load(Relaxed) {
-                spans.read_slot(&id, |fields| seen += fields.names().filter(|(_, name, _)| *name != "own").count());
+                spans.read_slot(&id, |fields| seen += fields.view().names().filter(|(_, name, _)| *name != "own").count());
             }
             assert_eq!(seen, 0);
         });

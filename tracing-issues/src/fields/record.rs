@@ -17,25 +17,31 @@ use crate::{
     error_types::ErrorTypes,
 };
 
-/// Writes up to `limit`, and refuses what comes then.
+/// Writes as long as there is room, and refuses what comes then.
 pub(super) struct Bounded<'a> {
     pub(super) text: &'a mut String,
-    pub(super) limit: usize,
+    /// In bytes.
+    pub(super) room: usize,
     pub(super) is_cut: bool,
+}
+
+impl Bounded<'_> {
+    #[cold]
+    fn cut(&mut self, piece: &str) -> fmt::Result {
+        self.text.push_str(&piece[..piece.floor_char_boundary(self.room)]);
+        (self.room, self.is_cut) = (0, true);
+        Err(fmt::Error)
+    }
 }
 
 impl fmt::Write for Bounded<'_> {
     fn write_str(&mut self, piece: &str) -> fmt::Result {
-        let room = self.limit.saturating_sub(self.text.len());
-        if piece.len() <= room && !self.is_cut {
-            self.text.push_str(piece);
-            return Ok(());
+        if piece.len() > self.room {
+            return self.cut(piece);
         }
-        if !self.is_cut {
-            self.text.push_str(&piece[..piece.floor_char_boundary(room)]);
-            self.is_cut = true;
-        }
-        Err(fmt::Error)
+        self.room -= piece.len();
+        self.text.push_str(piece);
+        Ok(())
     }
 }
 

@@ -44,8 +44,17 @@ pub(crate) struct Fields {
 
 #[derive(Debug, Clone, Copy)]
 struct Entry {
+    /// As it stands in the source.
     name: &'static str,
     value: Stored,
+}
+
+impl Entry {
+    /// `r#type` is the field `type`.
+    #[inline]
+    fn name(&self) -> &'static str {
+        if self.name.starts_with('r') { self.name.strip_prefix("r#").unwrap_or(self.name) } else { self.name }
+    }
 }
 
 /// A piece of `text`.
@@ -343,19 +352,19 @@ impl<'a> View<'a> {
     /// The entry at `index`, in the order of recording.
     #[inline]
     pub(crate) fn at(self, index: usize) -> Option<(&'static str, Value<'a>)> {
-        self.entries.get(index).map(|entry| (entry.name, self.value(entry.value)))
+        self.entries.get(index).map(|entry| (entry.name(), self.value(entry.value)))
     }
 
     /// The place and name of each entry, and whether it is an error with its chain.
     #[inline]
     pub(crate) fn names(self) -> impl Iterator<Item = (usize, &'static str, bool)> {
         let is_chain = |entry: &Entry| matches!(entry.value, Stored::Error { .. });
-        self.entries.iter().enumerate().map(move |(index, entry)| (index, entry.name, is_chain(entry)))
+        self.entries.iter().enumerate().map(move |(index, entry)| (index, entry.name(), is_chain(entry)))
     }
 
     /// Every entry, in the order of recording.
     pub(crate) fn iter(self) -> impl DoubleEndedIterator<Item = (&'static str, Value<'a>)> {
-        self.entries.iter().map(move |entry| (entry.name, self.value(entry.value)))
+        self.entries.iter().map(move |entry| (entry.name(), self.value(entry.value)))
     }
 
     #[inline]

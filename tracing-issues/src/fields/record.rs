@@ -71,11 +71,8 @@ impl Recorder<'_> {
     /// Two fields of one name are both kept here: whoever reads them takes the last one.
     #[inline]
     fn set(&mut self, field: &Field, value: Stored) {
-        let name = field.name();
         if self.fields.entries.len() < MAX_FIELDS {
-            // `r#type` is the field `type`.
-            let name = if name.starts_with('r') { name.strip_prefix("r#").unwrap_or(name) } else { name };
-            self.fields.entries.push(Entry { name, value });
+            self.fields.entries.push(Entry { name: field.name(), value });
         }
     }
 

@@ -87,7 +87,7 @@ pub(crate) fn collect<'a, R: LookupSpan<'a> + 'a>(root: &SpanRef<'a, R>, crumbs:
 
 fn crumb_of(metadata: &'static Metadata<'static>, recorded: &Fields) -> Crumb {
     let (mut text, mut fields, mut room) = (String::new(), Vec::new(), MAX_KEPT_CHARS);
-    for (name, value) in recorded.iter().filter(|(name, _)| !name.starts_with("log.")) {
+    for (name, value) in recorded.view().iter().filter(|(name, _)| !name.starts_with("log.")) {
         if room == 0 {
             break;
         }

@@ -9,10 +9,10 @@
 use std::{
     backtrace::Backtrace,
     cell::Cell,
-    fmt,
+    fmt, iter,
     panic::{AssertUnwindSafe, catch_unwind},
     sync::{Arc, OnceLock},
-    thread,
+    thread::{self, Thread},
     time::SystemTime,
 };
 
@@ -30,7 +30,7 @@ use crate::{
     breadcrumbs::{self, Crumb},
     control::Control,
     error_types::ErrorTypes,
-    fields::Fields,
+    fields::{Fields, Part},
     normalize::Normalizer,
     queue::{Pressure, ReportQueue},
     repeats::{Counted, Repeats},
@@ -106,7 +106,7 @@ impl Capture {
             self.error(
                 Origin::Event(metadata),
                 |fields| fields.record(&self.settings.error_types, |visitor| event.record(visitor)),
-                |report| self.add_scope(report, ctx.event_scope(event).into_iter().flatten()),
+                |report| self.add_scope(report, ctx.event_span(event)),
                 || None,
             );
         }
@@ -146,7 +146,7 @@ impl Capture {
             return self.counters.dropped(DropReason::Shutdown, 1);
         }
         let mut scratch = capturing.scratch();
-        let Scratch { report, normalizer, latest_at_place, .. } = &mut *scratch;
+        let Scratch { report, normalizer, latest_at_place, thread, .. } = &mut *scratch;
         report.begin(origin, record);
         let is_scope_needed = self.spans.has_components();
         if is_scope_needed {
@@ -159,6 +159,7 @@ impl Capture {
                     add_scope(report);
                 }
                 report.backtrace = backtrace().map(Arc::new);
+                report.note_thread(thread);
                 self.offer(report, known);
             }
         }
@@ -169,8 +170,7 @@ impl Capture {
     /// removed while the queue is busy: as long as the worker keeps up, that is its work.
     #[inline]
     fn count(&self, report: &mut Report, normalizer: &mut Normalizer, latest_at_place: &mut KeyAtPlace) -> Known {
-        let facts = report.facts();
-        let as_is = facts.key_as_is(&self.hashing);
+        let as_is = report.key_as_is(&self.hashing);
         match self.repeats.count(as_is) {
             Counted::Yes => return Known::Counted,
             Counted::Wanted => return Known::Wanted(as_is),
@@ -186,7 +186,7 @@ impl Capture {
             return Known::Counted;
         }
         self.control.nudge();
-        let key = facts.key(&self.hashing, normalizer);
+        let key = report.facts().key(&self.hashing, normalizer);
         match self.repeats.count(key) {
             Counted::Yes => return Known::Counted,
             Counted::Wanted => return Known::Wanted(key),
@@ -203,32 +203,30 @@ impl Capture {
         Known::NewTo { key: place, as_is }
     }
 
-    /// Adds the enclosing spans with their fields.
-    fn add_scope<'a, R: LookupSpan<'a> + 'a>(&self, report: &mut Report, scope: impl Iterator<Item = SpanRef<'a, R>>) {
-        let mut root = None;
-        for span in scope {
+    /// Adds the innermost enclosing span and all around it, with their fields.
+    fn add_scope<'a, R: LookupSpan<'a> + 'a>(&self, report: &mut Report, innermost: Option<SpanRef<'a, R>>) {
+        let mut next = innermost;
+        while let Some(span) = next {
             if report.spans_len() < MAX_SPANS {
-                report.push_span(span.metadata());
+                let mut fields = Part::default();
                 if !span.metadata().fields().is_empty() {
-                    self.spans.read(&span, |fields| report.push_span_fields(fields));
+                    self.spans.read(&span, |own| fields = report.add_span_fields(own));
                 }
+                report.push_span(span.metadata(), fields);
                 if cfg!(feature = "opentelemetry") && report.trace.is_none() {
                     report.trace = unless_poisoned(|| trace::ids_of(&span.id(), self.dispatch.get())).flatten();
                 }
             }
-            if self.settings.breadcrumbs > 0 {
-                root = Some(span);
+            next = span.parent();
+            if next.is_none() && self.settings.breadcrumbs > 0 {
+                breadcrumbs::collect(&span, &mut report.crumbs);
             }
-        }
-        if let Some(root) = root {
-            breadcrumbs::collect(&root, &mut report.crumbs);
         }
     }
 
     /// Offers a report to the worker, and arms the counter that takes its repeats. A blank one is left in its place.
     fn offer(&self, report: &mut Box<Report>, known: Known) {
         report.at = SystemTime::now();
-        report.thread = Some(thread::current());
         if let Known::NewTo { key, .. } = known {
             report.repeats = if report.is_crowded { self.repeats.arm_place(key) } else { self.repeats.arm(key) };
         }
@@ -305,6 +303,7 @@ impl Capture {
     }
 
     /// Forgets a span.
+    #[inline]
     pub(crate) fn close(&self, id: &Id) {
         self.spans.remove(id);
     }
@@ -329,11 +328,12 @@ impl Capture {
     pub(crate) fn add_scope_without_locks<'a, R: LookupSpan<'a> + 'a>(
         &self,
         report: &mut Report,
-        scope: impl Iterator<Item = SpanRef<'a, R>>,
+        innermost: Option<SpanRef<'a, R>>,
     ) {
-        for span in scope.take(MAX_SPANS) {
-            report.push_span(span.metadata());
-            self.spans.read_slot(&span.id(), |fields| report.push_span_fields(fields));
+        for span in iter::successors(innermost, SpanRef::parent).take(MAX_SPANS) {
+            let mut fields = Part::default();
+            self.spans.read_slot(&span.id(), |own| fields = report.add_span_fields(own));
+            report.push_span(span.metadata(), fields);
         }
     }
 
@@ -345,10 +345,10 @@ impl Capture {
     /// What else is told of a scope, nearest span first: its breadcrumbs, and the ids of its trace.
     pub(crate) fn more_of_scope<'a, R: LookupSpan<'a> + 'a>(
         &self,
-        scope: impl Iterator<Item = SpanRef<'a, R>>,
+        innermost: Option<SpanRef<'a, R>>,
     ) -> (Vec<Crumb>, Option<TraceIds>) {
         let mut report = Report::default();
-        self.add_scope(&mut report, scope);
+        self.add_scope(&mut report, innermost);
         (report.crumbs, report.trace)
     }
 }
@@ -392,6 +392,7 @@ struct Scratch {
     fields: Box<Fields>,
     normalizer: Normalizer,
     latest_at_place: KeyAtPlace,
+    thread: Thread,
 }
 
 impl Default for Scratch {
@@ -401,6 +402,7 @@ impl Default for Scratch {
             fields: Box::new(Fields::with_buffers()),
             normalizer: Normalizer::default(),
             latest_at_place: KeyAtPlace::default(),
+            thread: thread::current(),
         }
     }
 }
@@ -459,6 +461,7 @@ impl Capturing {
 }
 
 impl Drop for Capturing {
+    #[inline]
     fn drop(&mut self) {
         STATE.set(ThreadState::Free);
     }

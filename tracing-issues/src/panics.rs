@@ -12,10 +12,7 @@ use std::{
 };
 
 use tracing::{Dispatch, Subscriber as _, span::Id};
-use tracing_subscriber::{
-    Registry,
-    registry::{LookupSpan as _, SpanRef},
-};
+use tracing_subscriber::{Registry, registry::LookupSpan as _};
 
 use crate::{
     breadcrumbs::Crumb,
@@ -82,15 +79,11 @@ fn report(info: &PanicHookInfo<'_>) {
 fn add_scope(capture: &Arc<Capture>, report: &mut Report, subscriber: &Dispatch) {
     let Some(registry) = subscriber.downcast_ref::<Registry>() else { return };
     let Some(id) = registry.current_span().id().cloned() else { return };
-    capture.add_scope_without_locks(report, scope(registry, &id));
+    capture.add_scope_without_locks(report, registry.span(&id));
     if capture.has_more_of_scopes() {
         let details = details_of_scope(Arc::clone(capture), subscriber.clone(), id);
         (report.crumbs, report.trace) = details.unwrap_or_default();
     }
-}
-
-fn scope<'a>(registry: &'a Registry, id: &Id) -> impl Iterator<Item = SpanRef<'a, Registry>> + use<'a> {
-    registry.span(id).into_iter().flat_map(|span| span.scope())
 }
 
 /// Reads what is behind the locks of spans. On another thread, because this one would wait for ever for a lock that it holds
@@ -101,7 +94,7 @@ fn details_of_scope(capture: Arc<Capture>, subscriber: Dispatch, id: Id) -> Opti
         mark_worker_thread();
         if let Some(registry) = subscriber.downcast_ref::<Registry>() {
             // Nobody listens any more if it took too long.
-            let _ = send.send(capture.more_of_scope(scope(registry, &id)));
+            let _ = send.send(capture.more_of_scope(registry.span(&id)));
         }
     };
     thread::Builder::new().name("tracing-issues-panic".to_owned()).spawn(read).ok()?;

@@ -91,6 +91,7 @@ impl ReportQueue {
     }
 
     /// Whether nobody takes from it any more.
+    #[inline]
     pub(crate) fn is_closed(&self) -> bool {
         self.is_closed.load(Relaxed)
     }

@@ -6,12 +6,9 @@
 //! together with a generation that grows with every arming, so that adding to a counter that meanwhile belongs to another
 //! key cannot happen: the exchange fails.
 
-use std::{
-    ops::Range,
-    sync::atomic::{
-        AtomicBool, AtomicU64,
-        Ordering::{AcqRel, Acquire, Relaxed, Release},
-    },
+use std::sync::atomic::{
+    AtomicBool, AtomicU64,
+    Ordering::{AcqRel, Acquire, Relaxed, Release},
 };
 
 /// Counters in all, in sets of [`WAYS`]. More would be slower: the table should stay in a core's cache.
@@ -20,6 +17,8 @@ const COUNTERS: usize = 4_096;
 const PLACES: usize = 512;
 /// Counters where a key can be.
 const WAYS: usize = 4;
+const SETS: usize = COUNTERS / WAYS;
+const SETS_OF_PLACES: usize = PLACES / WAYS;
 
 const COUNT: u64 = (1 << 40) - 1;
 const ARMED: u64 = 1 << 40;
@@ -34,12 +33,16 @@ const GENERATION: u64 = 1 << 44;
 
 /// A table of counters.
 pub(crate) struct Repeats {
-    counters: Box<[Counter]>,
+    sets: Box<[Set]>,
     has_abandoned: AtomicBool,
 }
 
-/// A cache line for each, so that threads with different errors do not slow each other down.
+/// The counters that a key can have. One cache line, so that an error that is new is found to be so in one look; and threads
+/// with different errors nearly always have different ones.
 #[repr(align(64))]
+#[derive(Default)]
+struct Set([Counter; WAYS]);
+
 #[derive(Default)]
 struct Counter {
     /// Count, flags and generation.
@@ -64,8 +67,8 @@ pub(crate) enum Counted {
 
 impl Repeats {
     pub(crate) fn new() -> Self {
-        let counters = (0..COUNTERS + PLACES).map(|_| Counter::default()).collect();
-        Self { counters, has_abandoned: AtomicBool::new(false) }
+        let sets = (0..SETS + SETS_OF_PLACES).map(|_| Set::default()).collect();
+        Self { sets, has_abandoned: AtomicBool::new(false) }
     }
 
     /// Counts one more error, if its key is known.
@@ -80,8 +83,8 @@ impl Repeats {
     }
 
     #[inline]
-    fn count_in(&self, set: Range<usize>, key: u64) -> Counted {
-        for counter in &self.counters[set] {
+    fn count_in(&self, set: usize, key: u64) -> Counted {
+        for counter in &self.sets[set].0 {
             let mut state = counter.state.load(Acquire);
             while state & ARMED != 0 && counter.key.load(Relaxed) == key {
                 let (next, counted) =
@@ -97,9 +100,8 @@ impl Repeats {
 
     /// Whether a key is known.
     pub(crate) fn is_armed(&self, key: u64) -> bool {
-        self.counters[set_of(key)]
-            .iter()
-            .any(|counter| counter.state.load(Acquire) & ARMED != 0 && counter.key.load(Relaxed) == key)
+        let Set(counters) = &self.sets[set_of(key)];
+        counters.iter().any(|counter| counter.state.load(Acquire) & ARMED != 0 && counter.key.load(Relaxed) == key)
     }
 
     /// Arms a counter for a key. `None` if all that it can have are in use: then each error of the key is reported by itself.
@@ -112,14 +114,14 @@ impl Repeats {
         self.arm_in(set_of_place(key), key)
     }
 
-    fn arm_in(&self, set: Range<usize>, key: u64) -> Option<Handle> {
-        for (index, counter) in set.clone().zip(&self.counters[set]) {
+    fn arm_in(&self, set: usize, key: u64) -> Option<Handle> {
+        for (way, counter) in self.sets[set].0.iter().enumerate() {
             let state = counter.state.load(Relaxed);
             let taken = ((state & !FLAGS & !COUNT).wrapping_add(GENERATION)) | TAKEN;
             if state & FLAGS == 0 && counter.state.compare_exchange(state, taken, Acquire, Relaxed).is_ok() {
                 counter.key.store(key, Relaxed);
                 counter.state.store((taken & !TAKEN) | ARMED, Release);
-                return u16::try_from(index).ok().map(Handle);
+                return u16::try_from(set * WAYS + way).ok().map(Handle);
             }
         }
         None
@@ -127,20 +129,20 @@ impl Repeats {
 
     /// Takes what was counted since the last time.
     pub(crate) fn collect(&self, handle: Handle) -> u64 {
-        let state = &self.counters[usize::from(handle.0)].state;
+        let state = &self.counter(handle).state;
         // Most have nothing, and reading leaves the line with those who count.
         if state.load(Relaxed) & COUNT == 0 { 0 } else { state.fetch_and(!COUNT, AcqRel) & COUNT }
     }
 
     /// Asks for the details of the next repeat.
     pub(crate) fn want(&self, handle: Handle) {
-        self.counters[usize::from(handle.0)].state.fetch_or(WANTED, AcqRel);
+        self.counter(handle).state.fetch_or(WANTED, AcqRel);
     }
 
     /// Leaves a counter behind that has nobody to tell of it. It goes on counting, from `lost` on, until
     /// [`collect_abandoned`](Self::collect_abandoned).
     pub(crate) fn abandon(&self, handle: Handle, lost: u64) {
-        self.counters[usize::from(handle.0)].state.fetch_add(ABANDONED + lost, AcqRel);
+        self.counter(handle).state.fetch_add(ABANDONED + lost, AcqRel);
         self.has_abandoned.store(true, Release);
     }
 
@@ -151,24 +153,27 @@ impl Repeats {
         }
         let is_abandoned = |counter: &&Counter| counter.state.load(Acquire) & ABANDONED != 0;
         let give_back = |counter: &Counter| counter.state.fetch_and(!(FLAGS | COUNT), AcqRel) & COUNT;
-        self.counters.iter().filter(is_abandoned).map(give_back).sum()
+        self.sets.iter().flat_map(|Set(counters)| counters).filter(is_abandoned).map(give_back).sum()
     }
 
     /// Gives the counter back, with what was counted since the last time.
     pub(crate) fn disarm(&self, handle: Handle) -> u64 {
-        self.counters[usize::from(handle.0)].state.fetch_and(!(FLAGS | COUNT), AcqRel) & COUNT
+        self.counter(handle).state.fetch_and(!(FLAGS | COUNT), AcqRel) & COUNT
+    }
+
+    fn counter(&self, Handle(index): Handle) -> &Counter {
+        let index = usize::from(index);
+        &self.sets[index / WAYS].0[index % WAYS]
     }
 }
 
 #[inline]
-fn set_of(key: u64) -> Range<usize> {
-    let first = (key as usize % (COUNTERS / WAYS)) * WAYS;
-    first..first + WAYS
+fn set_of(key: u64) -> usize {
+    key as usize % SETS
 }
 
-fn set_of_place(key: u64) -> Range<usize> {
-    let first = COUNTERS + (key as usize % (PLACES / WAYS)) * WAYS;
-    first..first + WAYS
+fn set_of_place(key: u64) -> usize {
+    SETS + key as usize % SETS_OF_PLACES
 }
 
 impl std::fmt::Debug for Repeats {

@@ -6,10 +6,10 @@
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
     sync::{
-        Mutex, MutexGuard, PoisonError,
+        Mutex, MutexGuard, PoisonError, TryLockError,
         atomic::{
             AtomicBool, AtomicU64,
-            Ordering::{AcqRel, Acquire, Relaxed, Release},
+            Ordering::{Acquire, Relaxed, Release},
         },
     },
 };
@@ -32,9 +32,13 @@ pub(crate) struct LiveSpans {
     has_components: AtomicBool,
 }
 
+/// A place for the fields of one span after the other. Those of a closed one stay in it until the next one comes: nobody
+/// finds them, since they are found by `id`, which is set and looked at again under the lock.
 #[derive(Default)]
 struct Slot {
     id: AtomicU64,
+    /// The buffers are not worth keeping once the span is closed.
+    is_large: AtomicBool,
     fields: Mutex<Option<Box<Fields>>>,
 }
 
@@ -47,6 +51,7 @@ impl LiveSpans {
     }
 
     /// Whether a span has ever named a component: only then do spans decide which issue an error is.
+    #[inline]
     pub(crate) fn has_components(&self) -> bool {
         self.has_components.load(Relaxed)
     }
@@ -60,22 +65,28 @@ impl LiveSpans {
     }
 
     /// Stores the fields of a new span. `fields` is left with some other buffers to write into.
+    #[inline]
     pub(crate) fn insert<'a, R: LookupSpan<'a> + 'a>(
         &self,
         id: &Id,
         fields: &mut Box<Fields>,
         span: impl FnOnce() -> Option<SpanRef<'a, R>>,
     ) {
-        let number = id.into_u64();
-        if let Some(slot) = self.find(number, |slot| slot.take(number)) {
-            let mut kept = slot.lock();
-            match &mut *kept {
-                Some(kept) => std::mem::swap(kept, fields),
-                None => *kept = Some(std::mem::take(fields)),
-            }
-            return;
+        // The first slot nearly always is free.
+        if !self.slot(id, 0).insert(id, fields) {
+            self.insert_elsewhere(id, fields, span);
         }
-        if let Some(span) = span() {
+    }
+
+    #[cold]
+    fn insert_elsewhere<'a, R: LookupSpan<'a> + 'a>(
+        &self,
+        id: &Id,
+        fields: &mut Box<Fields>,
+        span: impl FnOnce() -> Option<SpanRef<'a, R>>,
+    ) {
+        let is_inserted = (1..NEIGHBOURS).any(|step| self.slot(id, step).insert(id, fields));
+        if !is_inserted && let Some(span) = span() {
             unless_poisoned(|| span.extensions_mut().replace(Spilled(std::mem::take(fields))));
         }
     }
@@ -87,9 +98,10 @@ impl LiveSpans {
         later: &mut Box<Fields>,
         span: impl FnOnce() -> Option<SpanRef<'a, R>>,
     ) {
-        if let Some(mut kept) = self.lock_of(id) {
-            if let Some(fields) = &mut *kept {
+        if let Some(slot) = self.slot_of(id) {
+            if let Some(fields) = slot.lock_for(id).as_deref_mut().and_then(Option::as_mut) {
                 fields.merge(later);
+                slot.is_large.store(fields.is_large(), Relaxed);
             }
             return;
         }
@@ -107,13 +119,21 @@ impl LiveSpans {
     }
 
     /// Shows the fields of a live span to `read`, if it has any. No foreign code may run inside.
+    #[inline(always)]
     pub(crate) fn read<'a, R: LookupSpan<'a> + 'a>(&self, span: &SpanRef<'a, R>, read: impl FnOnce(&Fields)) {
-        if let Some(kept) = self.lock_of(&span.id()) {
-            if let Some(fields) = &*kept {
-                read(fields);
+        let id = span.id();
+        match self.slot_of(&id) {
+            Some(slot) => {
+                if let Some(fields) = slot.lock_for(&id).as_deref().and_then(Option::as_ref) {
+                    read(fields);
+                }
             }
-            return;
+            None => Self::read_spilled(span, read),
         }
+    }
+
+    #[cold]
+    fn read_spilled<'a, R: LookupSpan<'a> + 'a>(span: &SpanRef<'a, R>, read: impl FnOnce(&Fields)) {
         unless_poisoned(|| {
             if let Some(Spilled(fields)) = span.extensions().get() {
                 read(fields);
@@ -123,46 +143,37 @@ impl LiveSpans {
 
     /// The same without touching the span: fields for which no slot was free are not shown.
     pub(crate) fn read_slot(&self, id: &Id, read: impl FnOnce(&Fields)) {
-        if let Some(kept) = self.lock_of(id)
-            && let Some(fields) = &*kept
+        if let Some(slot) = self.slot_of(id)
+            && let Some(fields) = slot.lock_for(id).as_deref().and_then(Option::as_ref)
         {
             read(fields);
         }
     }
 
-    /// Forgets a span that was closed.
+    /// Forgets a span that was closed. Takes no lock: its fields are overwritten by the next span.
+    #[inline]
     pub(crate) fn remove(&self, id: &Id) {
-        if let Some(slot) = self.slot_of(id.into_u64()) {
-            if let Some(fields) = &mut *slot.lock() {
-                fields.clear();
+        if let Some(slot) = self.slot_of(id) {
+            if slot.is_large.load(Relaxed) {
+                *slot.lock() = None;
             }
             slot.id.store(FREE, Release);
         }
     }
 
-    /// The slot of a span, locked.
+    /// Finds the slot of a span.
     #[inline]
-    fn lock_of(&self, id: &Id) -> Option<MutexGuard<'_, Option<Box<Fields>>>> {
-        let number = id.into_u64();
-        let slot = self.slot_of(number)?;
-        let fields = slot.lock();
-        // Looked at again: the span may have been closed meanwhile, and the fields may be those of another one.
-        (slot.id.load(Acquire) == number).then_some(fields)
+    fn slot_of(&self, id: &Id) -> Option<&Slot> {
+        (0..NEIGHBOURS).map(|step| self.slot(id, step)).find(|slot| slot.id.load(Acquire) == id.into_u64())
     }
 
+    /// One of the slots where the fields of a span can be. The low bits of an id are its place in the registry, used again at
+    /// once; those from bit 38 on the thread's, as `sharded_slab` packs them. Only speed depends on it.
     #[inline]
-    fn slot_of(&self, id: u64) -> Option<&Slot> {
-        self.find(id, |slot| slot.id.load(Acquire) == id)
-    }
-
-    /// Finds a slot among those where the fields of a span can be. The low bits of an id are its place in the registry,
-    /// used again at once; those from bit 38 on the thread's, as `sharded_slab` packs them. Only speed depends on it.
-    #[inline]
-    fn find(&self, id: u64, is_it: impl Fn(&Slot) -> bool) -> Option<&Slot> {
+    fn slot(&self, id: &Id, step: usize) -> &Slot {
+        let id = id.into_u64();
         let first = (id ^ (id >> 38).wrapping_mul(0x9e5)) as usize;
-        let at = |step: usize| &self.slots[(first + step) % SLOTS];
-        // The first one nearly always is it.
-        if is_it(at(0)) { Some(at(0)) } else { (1..NEIGHBOURS).map(at).find(|slot| is_it(slot)) }
+        &self.slots[(first + step) % SLOTS]
     }
 }
 
@@ -173,10 +184,32 @@ pub(crate) fn unless_poisoned<T>(work: impl FnOnce() -> T) -> Option<T> {
 }
 
 impl Slot {
-    /// Takes it for a span, if it is free.
+    /// Takes it for a span and swaps the fields in, if it is free and nobody is still reading what was in it.
     #[inline]
-    fn take(&self, id: u64) -> bool {
-        self.id.load(Relaxed) == FREE && self.id.compare_exchange(FREE, id, AcqRel, Relaxed).is_ok()
+    fn insert(&self, id: &Id, fields: &mut Box<Fields>) -> bool {
+        if self.id.load(Relaxed) != FREE {
+            return false;
+        }
+        let mut kept = match self.fields.try_lock() {
+            Ok(kept) => kept,
+            Err(TryLockError::Poisoned(kept)) => kept.into_inner(),
+            Err(TryLockError::WouldBlock) => return false,
+        };
+        // Looked at again: another thread may have been faster.
+        if self.id.load(Relaxed) != FREE {
+            return false;
+        }
+        self.is_large.store(fields.is_large(), Relaxed);
+        std::mem::swap(kept.get_or_insert_default(), fields);
+        self.id.store(id.into_u64(), Release);
+        true
+    }
+
+    /// Locks it, if it is still that span's: it may have been closed meanwhile, and the fields may be those of another one.
+    #[inline]
+    fn lock_for(&self, id: &Id) -> Option<MutexGuard<'_, Option<Box<Fields>>>> {
+        let kept = self.lock();
+        (self.id.load(Acquire) == id.into_u64()).then_some(kept)
     }
 
     #[inline]
@@ -206,6 +239,31 @@ mod tests {
     }
 
     #[test]
+    fn large_fields_go_with_their_span() {
+        let (spans, id) = (LiveSpans::new(), Id::from_u64(1));
+        insert(&spans, &id, "small");
+        let mut later = Box::<Fields>::default();
+        later.record_text("large", format_args!("{}", "x".repeat(8_000)));
+        spans.merge(&id, &mut later, || None::<SpanRef<'_, Registry>>);
+        spans.remove(&id);
+        assert!(spans.slot(&id, 0).lock().is_none());
+    }
+
+    #[test]
+    fn a_slot_is_not_taken_while_it_is_read() {
+        let (spans, id, next) = (LiveSpans::new(), Id::from_u64(1), Id::from_u64(1 + SLOTS as u64));
+        insert(&spans, &id, "own");
+        let mut seen = Vec::new();
+        spans.read_slot(&id, |fields| {
+            spans.remove(&id);
+            insert(&spans, &next, "next");
+            seen.extend(fields.view().names().map(|(_, name, _)| name));
+        });
+        spans.read_slot(&next, |fields| seen.extend(fields.view().names().map(|(_, name, _)| name)));
+        assert_eq!(seen, ["own", "next"]);
+    }
+
+    #[test]
     fn a_span_that_is_closed_while_it_is_read_shows_no_fields_of_the_next_one() {
         let (spans, is_over) = (LiveSpans::new(), AtomicBool::new(false));
         // Two ids with one slot.
@@ -222,7 +280,9 @@ mod tests {
             });
             let mut seen = 0;
             while !is_over.load(Relaxed) {
-                spans.read_slot(&id, |fields| seen += fields.names().filter(|(_, name, _)| *name != "own").count());
+                spans.read_slot(&id, |fields| {
+                    seen += fields.view().names().filter(|(_, name, _)| *name != "own").count();
+                });
             }
             assert_eq!(seen, 0);
         });

@@ -117,6 +117,7 @@ pub(crate) struct Counters {
 
 impl Counters {
     /// Counts an error at the door, before anything else can happen to it.
+    #[inline]
     pub(crate) fn seen(&self) {
         self.seen.fetch_add(1, Relaxed);
     }

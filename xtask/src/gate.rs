@@ -30,21 +30,21 @@ enum Limit {
 }
 
 const PROMISES: [Promise; 10] = [
-    Promise { what: "the same error again", who: ("ours", "repeat"), limit: Limit::AtMost(900.0) },
+    Promise { what: "the same error again", who: ("ours", "repeat"), limit: Limit::AtMost(800.0) },
     Promise {
         what: "… with another number in its text",
         who: ("ours", "repeat-number"),
-        limit: Limit::AtMost(3_000.0),
+        limit: Limit::AtMost(2_000.0),
     },
     Promise {
-        what: "… with another number in a field", who: ("ours", "repeat-field"), limit: Limit::AtMost(1_500.0)
+        what: "… with another number in a field", who: ("ours", "repeat-field"), limit: Limit::AtMost(1_200.0)
     },
-    Promise { what: "a new error in two spans", who: ("ours", "new"), limit: Limit::AtMost(3_000.0) },
+    Promise { what: "a new error in two spans", who: ("ours", "new"), limit: Limit::AtMost(2_500.0) },
     // What it takes more is the errors' own `Display` and `Debug`.
-    Promise { what: "… with its causes", who: ("ours", "new-with-causes"), limit: Limit::AtMost(5_000.0) },
+    Promise { what: "… with its causes", who: ("ours", "new-with-causes"), limit: Limit::AtMost(4_500.0) },
     Promise { what: "info! beside it", who: ("ours", "info"), limit: Limit::More(30.0, "none") },
     Promise { what: "info! beside it, in two spans", who: ("ours", "info-in-spans"), limit: Limit::More(30.0, "none") },
-    Promise { what: "a span with three fields", who: ("ours", "span"), limit: Limit::More(600.0, "empty") },
+    Promise { what: "a span with three fields", who: ("ours", "span"), limit: Limit::More(500.0, "empty") },
     Promise { what: "all down: the same error again", who: ("ours-down", "repeat"), limit: Limit::Times(1.1, "ours") },
     Promise { what: "all down: a new error", who: ("ours-down", "new"), limit: Limit::Times(1.1, "ours") },
 ];

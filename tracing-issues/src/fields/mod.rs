@@ -44,8 +44,17 @@ pub(crate) struct Fields {
 
 #[derive(Debug, Clone, Copy)]
 struct Entry {
+    /// As it stands in the source.
     name: &'static str,
     value: Stored,
+}
+
+impl Entry {
+    /// `r#type` is the field `type`.
+    #[inline]
+    fn name(&self) -> &'static str {
+        if self.name.starts_with('r') { self.name.strip_prefix("r#").unwrap_or(self.name) } else { self.name }
+    }
 }
 
 /// A piece of `text`.
@@ -98,37 +107,33 @@ impl Piece {
         (self.end - self.start) as usize
     }
 
-    fn moved_by(self, texts: u32) -> Self {
-        Self { start: self.start + texts, end: self.end + texts }
+    /// The piece itself.
+    #[inline]
+    fn of(self, text: &str) -> &str {
+        text.get(self.start as usize..self.end as usize).unwrap_or_default()
     }
 }
 
-impl Link {
-    fn moved_by(self, texts: u32) -> Self {
-        let kind = match self.kind {
-            StoredKind::Name(name) => StoredKind::Name(name.moved_by(texts)),
-            kind @ (StoredKind::Known(_) | StoredKind::Io(_)) => kind,
-        };
-        Self { kind, message: self.message.moved_by(texts), ..self }
-    }
+/// Where some entries are in [`Fields`], with the text and the links that they refer to.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Part {
+    entries: Range<u32>,
+    text: Range<u32>,
+    links: Range<u32>,
 }
 
-impl Entry {
-    fn moved_by(self, texts: u32, links: u32) -> Self {
-        let value = match self.value {
-            Stored::Text(piece) => Stored::Text(piece.moved_by(texts)),
-            Stored::Formatted(piece) => Stored::Formatted(piece.moved_by(texts)),
-            Stored::Error { first, count } => Stored::Error { first: first + links, count },
-            value @ (Stored::I64(_) | Stored::U64(_) | Stored::F64(_) | Stored::Bool(_)) => value,
-        };
-        Self { value, ..self }
-    }
+/// Fields to be read: all that were recorded together, or a [`Part`].
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct View<'a> {
+    entries: &'a [Entry],
+    text: &'a str,
+    links: &'a [Link],
 }
 
 impl Fields {
-    /// None, with room for those of an ordinary error.
+    /// None, with room for those of an ordinary error. No more than that: what callers fill they fetch from memory.
     pub(crate) fn with_buffers() -> Self {
-        Self { text: String::with_capacity(512), entries: Vec::with_capacity(16), links: Vec::with_capacity(4) }
+        Self { text: String::with_capacity(256), entries: Vec::with_capacity(12), links: Vec::with_capacity(2) }
     }
 
     /// How many there are.
@@ -169,22 +174,20 @@ impl Fields {
         short
     }
 
-    /// The entry at `index`, in the order of recording.
+    /// Those that were recorded, to be read. (What was appended behind them is read as a part.)
     #[inline]
-    pub(crate) fn at(&self, index: usize) -> Option<(&'static str, Value<'_>)> {
-        self.entries.get(index).map(|entry| (entry.name, self.value(entry.value)))
+    pub(crate) fn view(&self) -> View<'_> {
+        View { entries: &self.entries, text: &self.text, links: &self.links }
     }
 
-    /// The place and name of each entry, and whether it is an error with its chain.
-    #[inline]
-    pub(crate) fn names(&self) -> impl Iterator<Item = (usize, &'static str, bool)> {
-        let is_chain = |entry: &Entry| matches!(entry.value, Stored::Error { .. });
-        self.entries.iter().enumerate().map(move |(index, entry)| (index, entry.name, is_chain(entry)))
-    }
-
-    /// Every entry, in the order of recording.
-    pub(crate) fn iter(&self) -> impl DoubleEndedIterator<Item = (&'static str, Value<'_>)> {
-        self.entries.iter().map(|entry| (entry.name, self.value(entry.value)))
+    /// Those that were appended.
+    pub(crate) fn part(&self, part: &Part) -> View<'_> {
+        let range = |range: &Range<u32>| range.start as usize..range.end as usize;
+        View {
+            entries: self.entries.get(range(&part.entries)).unwrap_or_default(),
+            text: self.text.get(range(&part.text)).unwrap_or_default(),
+            links: self.links.get(range(&part.links)).unwrap_or_default(),
+        }
     }
 
     /// Takes over what was recorded later: its values replace those of the same name.
@@ -199,27 +202,39 @@ impl Fields {
     }
 
     /// Appends the entries of `other` behind the own ones, same names or not. Tells where they are.
-    pub(crate) fn append(&mut self, other: &Self) -> Range<usize> {
-        let start = self.entries.len();
-        let (texts, links) = (self.text.len() as u32, self.links.len() as u32);
+    #[inline(always)]
+    pub(crate) fn append(&mut self, other: &Self) -> Part {
         if self.text.len() + other.text.len() <= MAX_TEXT_BYTES {
-            self.text.push_str(&other.text);
-            self.links.extend(other.links.iter().map(|link| link.moved_by(texts)));
-            self.entries.extend(other.entries.iter().map(|entry| entry.moved_by(texts, links)));
+            self.append_as_is(other)
         } else {
-            self.append_what_fits(other);
+            self.append_as_is(&self.what_fits(other))
         }
-        start..self.entries.len()
     }
 
-    /// The same one by one: text of values that were replaced takes no room, and a large value none from a small one.
-    fn append_what_fits(&mut self, other: &Self) {
+    /// What entries refer to is counted from where their part begins, so nothing of them changes.
+    #[inline(always)]
+    fn append_as_is(&mut self, other: &Self) -> Part {
+        let start = self.text.len() as u32;
+        self.text.push_str(&other.text);
+        Part {
+            text: start..self.text.len() as u32,
+            entries: append(&mut self.entries, &other.entries),
+            links: append(&mut self.links, &other.links),
+        }
+    }
+
+    /// The entries of `other` for which there is room: text of values that were replaced takes none, and a large value none
+    /// from a small one.
+    #[cold]
+    fn what_fits(&self, other: &Self) -> Self {
+        let mut fitting = Self::default();
         for entry in &other.entries {
-            if self.text.len() + other.len_of(entry.value) <= MAX_TEXT_BYTES {
-                let value = self.adopt(other, entry.value, usize::MAX);
-                self.entries.push(Entry { name: entry.name, value });
+            if self.text.len() + fitting.text.len() + other.len_of(entry.value) <= MAX_TEXT_BYTES {
+                let value = fitting.adopt(other, entry.value, usize::MAX);
+                fitting.entries.push(Entry { name: entry.name, value });
             }
         }
+        fitting
     }
 
     /// The bytes of text that a value refers to.
@@ -251,27 +266,6 @@ impl Fields {
     }
 
     #[inline]
-    fn value(&self, stored: Stored) -> Value<'_> {
-        match stored {
-            Stored::Text(piece) => Value::Text(self.piece(piece)),
-            Stored::Formatted(piece) => Value::Formatted(self.piece(piece)),
-            Stored::I64(number) => Value::I64(number),
-            Stored::U64(number) => Value::U64(number),
-            Stored::F64(number) => Value::F64(number),
-            Stored::Bool(is) => Value::Bool(is),
-            Stored::Error { first, count } => {
-                let links = self.links.get(first as usize..(first + count) as usize).unwrap_or_default();
-                Value::Error(Chain { fields: self, links })
-            }
-        }
-    }
-
-    #[inline]
-    fn piece(&self, piece: Piece) -> &str {
-        self.text.get(piece.start as usize..piece.end as usize).unwrap_or_default()
-    }
-
-    #[inline]
     fn set(&mut self, name: &'static str, value: Stored) {
         if let Some(known) = self.entries.iter_mut().find(|entry| entry.name == name) {
             known.value = value;
@@ -282,8 +276,8 @@ impl Fields {
 
     /// Copies what a value of `other` refers to, at most so many bytes of each text.
     fn adopt(&mut self, other: &Self, value: Stored, bytes: usize) -> Stored {
-        let cut = |piece| {
-            let text = other.piece(piece);
+        let cut = |piece: Piece| {
+            let text = piece.of(&other.text);
             &text[..text.floor_char_boundary(bytes)]
         };
         match value {
@@ -323,11 +317,11 @@ impl Fields {
     }
 
     /// Formats foreign code within `max` bytes. A formatter that goes on after that is refused, one that panics is noted.
-    #[inline]
+    #[inline(always)]
     fn format(&mut self, max: usize, args: fmt::Arguments<'_>) -> Piece {
         let start = self.text.len();
-        let limit = (start + max).min(MAX_TEXT_BYTES);
-        let mut text = Bounded { text: &mut self.text, limit, is_cut: false };
+        let room = max.min(MAX_TEXT_BYTES.saturating_sub(start));
+        let mut text = Bounded { text: &mut self.text, room, is_cut: false };
         let outcome = catch_unwind(AssertUnwindSafe(|| text.write_fmt(args)));
         let is_cut = text.is_cut;
         if outcome.is_err() {
@@ -339,6 +333,57 @@ impl Fields {
     }
 }
 
+#[inline]
+fn append<T: Copy>(all: &mut Vec<T>, more: &[T]) -> Range<u32> {
+    let start = all.len() as u32;
+    // Most have no links.
+    if !more.is_empty() {
+        all.extend_from_slice(more);
+    }
+    start..all.len() as u32
+}
+
+impl<'a> View<'a> {
+    /// The first ones.
+    pub(crate) fn first(self, entries: usize) -> Self {
+        Self { entries: self.entries.get(..entries).unwrap_or(self.entries), ..self }
+    }
+
+    /// The entry at `index`, in the order of recording.
+    #[inline]
+    pub(crate) fn at(self, index: usize) -> Option<(&'static str, Value<'a>)> {
+        self.entries.get(index).map(|entry| (entry.name(), self.value(entry.value)))
+    }
+
+    /// The place and name of each entry, and whether it is an error with its chain.
+    #[inline]
+    pub(crate) fn names(self) -> impl Iterator<Item = (usize, &'static str, bool)> {
+        let is_chain = |entry: &Entry| matches!(entry.value, Stored::Error { .. });
+        self.entries.iter().enumerate().map(move |(index, entry)| (index, entry.name(), is_chain(entry)))
+    }
+
+    /// Every entry, in the order of recording.
+    pub(crate) fn iter(self) -> impl DoubleEndedIterator<Item = (&'static str, Value<'a>)> {
+        self.entries.iter().map(move |entry| (entry.name(), self.value(entry.value)))
+    }
+
+    #[inline]
+    fn value(self, stored: Stored) -> Value<'a> {
+        match stored {
+            Stored::Text(piece) => Value::Text(piece.of(self.text)),
+            Stored::Formatted(piece) => Value::Formatted(piece.of(self.text)),
+            Stored::I64(number) => Value::I64(number),
+            Stored::U64(number) => Value::U64(number),
+            Stored::F64(number) => Value::F64(number),
+            Stored::Bool(is) => Value::Bool(is),
+            Stored::Error { first, count } => {
+                let links = self.links.get(first as usize..(first + count) as usize).unwrap_or_default();
+                Value::Error(Chain { text: self.text, links })
+            }
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -346,7 +391,7 @@ mod tests {
     fn formatted(max: usize, args: fmt::Arguments<'_>) -> String {
         let mut fields = Fields::default();
         let piece = fields.format(max, args);
-        fields.piece(piece).to_owned()
+        piece.of(&fields.text).to_owned()
     }
 
     /// A `Debug` without an end, as a cyclic structure would print it.
@@ -393,7 +438,7 @@ mod tests {
         assert_eq!(formatted(100, format_args!("{Panics}")), "half<its formatting panicked>");
     }
 
-    fn texts(fields: &Fields) -> Vec<(&str, String)> {
+    fn texts(fields: View<'_>) -> Vec<(&str, String)> {
         fields.iter().map(|(name, value)| (name, value.to_string())).collect()
     }
 
@@ -407,7 +452,7 @@ mod tests {
             later.record_text("a", format_args!("{round:0>100}"));
             fields.merge(&later);
         }
-        assert_eq!(texts(&fields), [("a", format!("{:0>100}", 9_999)), ("n", "1".to_owned())]);
+        assert_eq!(texts(fields.view()), [("a", format!("{:0>100}", 9_999)), ("n", "1".to_owned())]);
         assert!(fields.weight() <= 2 * MAX_TEXT_BYTES);
     }
 
@@ -416,8 +461,23 @@ mod tests {
         let (mut event, mut span) = (Fields::default(), Fields::default());
         event.record_text("a", format_args!("event"));
         span.record_text("a", format_args!("span"));
-        assert_eq!(event.append(&span), 1..2);
-        assert_eq!(texts(&event), [("a", "event".to_owned()), ("a", "span".to_owned())]);
+        let part = event.append(&span);
+        assert_eq!(texts(event.view().first(1)), [("a", "event".to_owned())]);
+        assert_eq!(texts(event.part(&part)), [("a", "span".to_owned())]);
+    }
+
+    #[test]
+    fn what_is_full_takes_only_what_fits() {
+        let (mut event, mut span) = (Fields::default(), Fields::default());
+        event.text = "x".repeat(MAX_TEXT_BYTES - 10);
+        span.record_text("long", format_args!("{}", "y".repeat(20)));
+        span.record_text("short", format_args!("zzz"));
+        span.record_number("n", 7);
+        let part = event.append(&span);
+        assert_eq!(texts(event.part(&part)), [("short", "zzz".to_owned()), ("n", "7".to_owned())]);
+        event.text.push_str(&"x".repeat(20));
+        let part = event.append(&span);
+        assert_eq!(texts(event.part(&part)), []);
     }
 
     #[test]

@@ -17,25 +17,31 @@ use crate::{
     error_types::ErrorTypes,
 };
 
-/// Writes up to `limit`, and refuses what comes then.
+/// Writes as long as there is room, and refuses what comes then.
 pub(super) struct Bounded<'a> {
     pub(super) text: &'a mut String,
-    pub(super) limit: usize,
+    /// In bytes.
+    pub(super) room: usize,
     pub(super) is_cut: bool,
+}
+
+impl Bounded<'_> {
+    #[cold]
+    fn cut(&mut self, piece: &str) -> fmt::Result {
+        self.text.push_str(&piece[..piece.floor_char_boundary(self.room)]);
+        (self.room, self.is_cut) = (0, true);
+        Err(fmt::Error)
+    }
 }
 
 impl fmt::Write for Bounded<'_> {
     fn write_str(&mut self, piece: &str) -> fmt::Result {
-        let room = self.limit.saturating_sub(self.text.len());
-        if piece.len() <= room && !self.is_cut {
-            self.text.push_str(piece);
-            return Ok(());
+        if piece.len() > self.room {
+            return self.cut(piece);
         }
-        if !self.is_cut {
-            self.text.push_str(&piece[..piece.floor_char_boundary(room)]);
-            self.is_cut = true;
-        }
-        Err(fmt::Error)
+        self.room -= piece.len();
+        self.text.push_str(piece);
+        Ok(())
     }
 }
 
@@ -65,11 +71,8 @@ impl Recorder<'_> {
     /// Two fields of one name are both kept here: whoever reads them takes the last one.
     #[inline]
     fn set(&mut self, field: &Field, value: Stored) {
-        let name = field.name();
         if self.fields.entries.len() < MAX_FIELDS {
-            // `r#type` is the field `type`.
-            let name = if name.starts_with('r') { name.strip_prefix("r#").unwrap_or(name) } else { name };
-            self.fields.entries.push(Entry { name, value });
+            self.fields.entries.push(Entry { name: field.name(), value });
         }
     }
 

@@ -2,7 +2,7 @@
 
 use std::{borrow::Cow, fmt, io};
 
-use super::{Fields, Link, StoredKind};
+use super::{Link, StoredKind};
 use crate::event::Severity;
 
 /// The type of an error, as far as it can be known. It is written out on the worker only.
@@ -47,7 +47,7 @@ pub(crate) enum Value<'a> {
 /// An error and its sources, outermost first; never empty.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Chain<'a> {
-    pub(super) fields: &'a Fields,
+    pub(super) text: &'a str,
     pub(super) links: &'a [Link],
 }
 
@@ -65,18 +65,18 @@ impl<'a> Chain<'a> {
     pub(crate) fn links(self) -> impl DoubleEndedIterator<Item = ChainLink<'a>> + ExactSizeIterator {
         self.links.iter().map(move |link| ChainLink {
             kind: match link.kind {
-                StoredKind::Name(name) => ErrorName::Name(self.fields.piece(name)),
+                StoredKind::Name(name) => ErrorName::Name(name.of(self.text)),
                 StoredKind::Known(name) => ErrorName::Name(name),
                 StoredKind::Io(kind) => ErrorName::Io(kind),
             },
-            message: self.fields.piece(link.message),
+            message: link.message.of(self.text),
             severity: link.severity,
         })
     }
 
     /// What the outermost error says.
     pub(crate) fn message(self) -> &'a str {
-        self.links.first().map_or("", |link| self.fields.piece(link.message))
+        self.links.first().map_or("", |link| link.message.of(self.text))
     }
 }
 

@@ -45,19 +45,37 @@ enum FactsOrigin<'a> {
 
 impl Report {
     /// What decides the issue.
-    #[inline]
     pub(crate) fn facts(&self) -> Facts<'_> {
+        self.plain_facts().unwrap_or_else(|| self.facts_of_roles())
+    }
+
+    /// The cheap key of its facts, as if normalising changed nothing.
+    #[inline]
+    pub(crate) fn key_as_is(&self, hashing: &impl BuildHasher) -> u64 {
+        match self.plain_facts() {
+            Some(facts) => facts.key_as_is(hashing),
+            None => self.key_of_roles_as_is(hashing),
+        }
+    }
+
+    #[inline(never)]
+    fn key_of_roles_as_is(&self, hashing: &impl BuildHasher) -> u64 {
+        self.facts_of_roles().key_as_is(hashing)
+    }
+
+    /// Of an error with nothing but a message that says something: what most errors are.
+    #[inline]
+    fn plain_facts(&self) -> Option<Facts<'_>> {
         if let Origin::Event(metadata) = self.origin
             && self.roles.are_few()
-            && self.fields.len() == self.own
+            && !self.has_fields_of_spans()
         {
-            // Nothing but a message that says something: what most errors are.
             let message = self.message();
             if message.as_bytes().first().is_some_and(|byte| !byte.is_ascii_whitespace()) {
-                return Facts { message, ..Facts::at(FactsOrigin::Callsite(metadata)) };
+                return Some(Facts { message, ..Facts::at(FactsOrigin::Callsite(metadata)) });
             }
         }
-        self.facts_of_roles()
+        None
     }
 
     fn facts_of_roles(&self) -> Facts<'_> {
@@ -144,7 +162,8 @@ impl<'a> Facts<'a> {
 
     /// The cheap key, for the caller, as if normalising changed nothing. It is the key of a known error only if that is
     /// true; then no work was done to find out. (A message of several lines always changes: its lines become one.)
-    #[inline]
+    /// Inlined, so that nobody looks at what plain facts have not.
+    #[inline(always)]
     pub(crate) fn key_as_is(&self, hashing: &impl BuildHasher) -> u64 {
         let mut hasher = hashing.build_hasher();
         self.hash_what_is_not_normalised(&mut hasher);
@@ -171,7 +190,7 @@ impl<'a> Facts<'a> {
         hasher.finish()
     }
 
-    #[inline]
+    #[inline(always)]
     fn hash_what_is_not_normalised(&self, hasher: &mut impl Hasher) {
         match self.origin {
             FactsOrigin::Callsite(metadata) => hasher.write_usize(std::ptr::from_ref(metadata).addr()),

@@ -3,14 +3,14 @@
 
 mod facts;
 
-use std::{backtrace::Backtrace, hash::BuildHasher, ops::Range, sync::Arc, thread::Thread, time::SystemTime};
+use std::{backtrace::Backtrace, hash::BuildHasher, num::NonZero, sync::Arc, thread::Thread, time::SystemTime};
 
 use tracing::Metadata;
 
 use crate::{
     breadcrumbs::Crumb,
     event::Severity,
-    fields::{Chain, Fields, Value, names_an_error},
+    fields::{Chain, Fields, Part, Value, names_an_error},
     fingerprint::{Fingerprint, Identity},
     repeats::Handle,
     trace::TraceIds,
@@ -23,26 +23,28 @@ const MAX_SHORT_BYTES: usize = 256;
 /// How cheap keys are made. Seeded per process: nobody outside can make two of them meet.
 pub(crate) type KeyHashing = foldhash::quality::RandomState;
 
-/// One error, with everything that was known at its place.
+/// One error, with everything that was known at its place. A burst walks through hundreds of them, which come from memory
+/// or from the worker's core: so what every error touches is together, in three cache lines.
 #[derive(Debug)]
+#[repr(C, align(64))]
 pub(crate) struct Report {
-    pub(crate) at: SystemTime,
-    pub(crate) origin: Origin,
     /// The event's own fields, and behind them those of its spans.
     fields: Fields,
-    /// How many of the fields are the event's own.
-    own: usize,
-    roles: Roles,
     /// Nearest first.
     spans: Vec<SpanMark>,
-    pub(crate) crumbs: Vec<Crumb>,
+    pub(crate) origin: Origin,
+    roles: Roles,
     pub(crate) thread: Option<Thread>,
-    pub(crate) backtrace: Option<Arc<Backtrace>>,
-    pub(crate) trace: Option<TraceIds>,
     /// The counter that repeats of it go to from now on.
     pub(crate) repeats: Option<Handle>,
+    /// How many of the fields are the event's own.
+    own: u8,
     /// That counter takes whatever comes from this callsite: the queue was crowded when this was reported.
     pub(crate) is_crowded: bool,
+    pub(crate) at: SystemTime,
+    pub(crate) backtrace: Option<Arc<Backtrace>>,
+    pub(crate) crumbs: Vec<Crumb>,
+    pub(crate) trace: Option<TraceIds>,
 }
 
 /// Who reported.
@@ -57,7 +59,7 @@ pub(crate) enum Origin {
 #[derive(Debug, Clone)]
 struct SpanMark {
     metadata: &'static Metadata<'static>,
-    fields: Range<usize>,
+    fields: Part,
 }
 
 /// Where in the source an error was reported.
@@ -79,19 +81,22 @@ pub(crate) enum Cause<'a> {
 /// Which of the own fields have a meaning of their own.
 #[derive(Debug, Clone, Copy, Default)]
 struct Roles {
-    message: Option<u8>,
+    message: Role,
     /// The first field that holds an error with its chain.
-    chain: Option<u8>,
+    chain: Role,
     /// The first one that is named as an error and holds a text.
-    error: Option<u8>,
-    component: Option<u8>,
-    fingerprint: Option<u8>,
-    severity: Option<u8>,
+    error: Role,
+    component: Role,
+    fingerprint: Role,
+    severity: Role,
     /// It is a record of the `log` crate.
     is_log: bool,
     /// Another field than the message has a meaning.
     has_others: bool,
 }
+
+/// The field that has a role, counted from 1: all roles together are as large as one number.
+type Role = Option<NonZero<u8>>;
 
 impl Default for Report {
     fn default() -> Self {
@@ -115,25 +120,28 @@ impl Default for Report {
 impl Report {
     /// A blank one with room for an ordinary error.
     pub(crate) fn with_buffers() -> Self {
-        Self { fields: Fields::with_buffers(), spans: Vec::with_capacity(8), ..Self::default() }
+        Self { fields: Fields::with_buffers(), spans: Vec::with_capacity(4), ..Self::default() }
     }
 
     /// Starts over, for an event or panic whose own fields `record` records. The buffers are kept.
+    #[inline]
     pub(crate) fn begin(&mut self, origin: Origin, record: impl FnOnce(&mut Fields)) {
         self.clear();
         self.origin = origin;
         record(&mut self.fields);
-        self.own = self.fields.len();
+        // There are at most 64.
+        self.own = self.fields.len() as u8;
         self.roles = Roles::of(&self.fields);
     }
 
-    /// Forgets everything but the buffers.
+    /// Forgets everything but the buffers, and the thread, which is likely to be the next one's.
+    #[inline]
     pub(crate) fn clear(&mut self) {
         self.fields.clear();
         self.spans.clear();
         self.crumbs.clear();
         (self.own, self.is_crowded) = (0, false);
-        (self.thread, self.backtrace, self.trace, self.repeats) = (None, None, None, None);
+        (self.backtrace, self.trace, self.repeats) = (None, None, None);
     }
 
     /// Forgets everything if that gives memory back: a thread that keeps one for its next error may never have another.
@@ -144,18 +152,24 @@ impl Report {
         }
     }
 
-    /// Adds the next span outwards.
-    pub(crate) fn push_span(&mut self, metadata: &'static Metadata<'static>) {
-        let end = self.fields.len();
-        self.spans.push(SpanMark { metadata, fields: end..end });
+    /// Notes whose error it is. It was the same thread's before, mostly: counting one more handle of a thread is an atomic
+    /// operation on a line that is shared with the worker.
+    pub(crate) fn note_thread(&mut self, thread: &Thread) {
+        if self.thread.as_ref().map(Thread::id) != Some(thread.id()) {
+            self.thread = Some(thread.clone());
+        }
     }
 
-    /// Adds the fields of the span that was pushed last.
-    pub(crate) fn push_span_fields(&mut self, fields: &Fields) {
-        let added = self.fields.append(fields);
-        if let Some(span) = self.spans.last_mut() {
-            span.fields = added;
-        }
+    /// Adds the fields of a span, which is pushed then.
+    #[inline]
+    pub(crate) fn add_span_fields(&mut self, fields: &Fields) -> Part {
+        self.fields.append(fields)
+    }
+
+    /// Adds the next span outwards.
+    #[inline]
+    pub(crate) fn push_span(&mut self, metadata: &'static Metadata<'static>, fields: Part) {
+        self.spans.push(SpanMark { metadata, fields });
     }
 
     /// How many spans were added.
@@ -189,8 +203,8 @@ impl Report {
 
     /// A copy with what identifies the error only, where there is no room for more.
     pub(crate) fn without_details(&self) -> Box<Self> {
-        let fields = self.fields.shortened(self.own.min(MAX_SHORT_FIELDS), MAX_SHORT_BYTES);
-        let (own, roles) = (fields.len(), Roles::of(&fields));
+        let fields = self.fields.shortened(usize::from(self.own).min(MAX_SHORT_FIELDS), MAX_SHORT_BYTES);
+        let (own, roles) = (fields.len() as u8, Roles::of(&fields));
         Box::new(Self { at: self.at, origin: self.origin, fields, own, roles, ..Self::default() })
     }
 
@@ -203,7 +217,7 @@ impl Report {
 
     /// The event's own fields.
     pub(crate) fn own_fields(&self) -> impl Iterator<Item = (&'static str, Value<'_>)> {
-        self.fields.iter().take(self.own)
+        self.fields.view().first(self.own.into()).iter()
     }
 
     /// Those of the event's own fields that are told nowhere else in the event: also one that is named as if it had a
@@ -225,7 +239,12 @@ impl Report {
     ) -> impl DoubleEndedIterator<
         Item = (&'static Metadata<'static>, impl DoubleEndedIterator<Item = (&'static str, Value<'_>)>),
     > {
-        self.spans.iter().map(|span| (span.metadata, span.fields.clone().filter_map(|index| self.fields.at(index))))
+        self.spans.iter().map(|span| (span.metadata, self.fields.part(&span.fields).iter()))
+    }
+
+    #[inline]
+    fn has_fields_of_spans(&self) -> bool {
+        self.fields.len() > self.own.into()
     }
 
     fn own(&self, name: &str) -> Option<Value<'_>> {
@@ -233,13 +252,13 @@ impl Report {
     }
 
     #[inline]
-    fn role(&self, role: Option<u8>) -> Option<(&'static str, Value<'_>)> {
-        self.fields.at(usize::from(role?))
+    fn role(&self, role: Role) -> Option<(&'static str, Value<'_>)> {
+        self.fields.view().at(usize::from(role?.get()) - 1)
     }
 
     /// The text of the field with a role; empty if there is none.
     #[inline]
-    fn role_text(&self, role: Option<u8>) -> &str {
+    fn role_text(&self, role: Role) -> &str {
         self.role(role).and_then(|(_, value)| value.as_text()).unwrap_or_default()
     }
 
@@ -302,10 +321,10 @@ impl Report {
     }
 
     fn named_component(&self) -> &str {
-        if self.roles.component.is_some() || self.fields.len() == self.own {
+        if self.roles.component.is_some() || !self.has_fields_of_spans() {
             return self.role_text(self.roles.component);
         }
-        let of_spans = self.fields.iter().skip(self.own).find(|(name, _)| *name == "component");
+        let of_spans = self.spans().flat_map(|(_, fields)| fields).find(|(name, _)| *name == "component");
         of_spans.and_then(|(_, value)| value.as_text()).unwrap_or_default()
     }
 }
@@ -317,12 +336,25 @@ fn severity_named(word: &str) -> Option<Severity> {
 impl Roles {
     #[inline]
     fn of(fields: &Fields) -> Self {
+        let mut names = fields.view().names();
+        match (names.next(), names.next()) {
+            // What most errors are.
+            (Some((_, "message", _)), None) => Self { message: Some(NonZero::<u8>::MIN), ..Self::default() },
+            _ => Self::of_many(fields),
+        }
+    }
+
+    #[inline(never)]
+    fn of_many(fields: &Fields) -> Self {
         let mut roles = Self::default();
-        for (position, name, is_chain) in fields.names() {
+        for (position, name, is_chain) in fields.view().names() {
             // There are at most 64.
-            let index = Some(position as u8);
+            let index = NonZero::new(position as u8 + 1);
             match name {
-                "message" => roles.message = index,
+                "message" => {
+                    roles.message = index;
+                    continue;
+                }
                 "component" => roles.component = index,
                 "fingerprint" => roles.fingerprint = index,
                 "severity" => roles.severity = index,
@@ -330,13 +362,13 @@ impl Roles {
                 _ if is_chain => roles.chain = roles.chain.or(index),
                 // A number is no error, whatever it is called.
                 name if names_an_error(name)
-                    && fields.at(position).is_some_and(|(_, value)| value.as_text().is_some()) =>
+                    && fields.view().at(position).is_some_and(|(_, value)| value.as_text().is_some()) =>
                 {
                     roles.error = roles.error.or(index);
                 }
                 _ => continue,
             }
-            roles.has_others |= name != "message";
+            roles.has_others = true;
         }
         roles
     }

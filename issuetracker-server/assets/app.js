@@ -118,6 +118,7 @@
     c: () => $("#new")?.click(),
     u: back,
     "g i": () => { location.href = "/issues"; },
+    "g d": () => $("nav a[href='/dead-letters']")?.click(),
   };
   let leader = "", leaderTimer = 0;
   document.addEventListener("keydown", (event) => {

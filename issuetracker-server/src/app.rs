@@ -9,6 +9,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     config::{Config, StoreConfig},
+    dead_letters::DeadLetters,
     health::Health,
     intake::{Committer, Intake},
     metrics,
@@ -42,11 +43,13 @@ pub async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<
     let address = listener.local_addr().context("the listener has no address")?;
 
     let intake = make_intake(&config, committer.clone())?;
+    let dead_letters = make_dead_letters(&config, &intake, &store);
     let triage = Triage::new(Arc::clone(&store), intake.clone(), notifier.clone());
     let store_to_tidy = Arc::clone(&store);
     let state = WebState::new(
         triage,
         intake,
+        dead_letters,
         notifier,
         store,
         health.clone(),
@@ -144,6 +147,32 @@ fn make_intake(config: &Config, committer: Committer) -> anyhow::Result<Intake> 
 #[expect(clippy::unnecessary_wraps, reason = "with Kafka it can fail")]
 fn make_intake(_config: &Config, committer: Committer) -> anyhow::Result<Intake> {
     Ok(Intake::Store(committer))
+}
+
+/// The dead letters without a server around them, for the command line; `None` without Kafka.
+///
+/// # Errors
+/// If the store cannot be opened, or a client refuses its configuration.
+pub async fn dead_letters(config: &Config) -> anyhow::Result<Option<DeadLetters>> {
+    if config.kafka.is_none() {
+        return Ok(None);
+    }
+    let store = open_store(&config.store).await?;
+    let intake = make_intake(config, Committer::new(Arc::clone(&store), Notifier::default()))?;
+    Ok(make_dead_letters(config, &intake, &store))
+}
+
+#[cfg(feature = "kafka")]
+fn make_dead_letters(config: &Config, intake: &Intake, store: &Arc<dyn IssueStore>) -> Option<DeadLetters> {
+    match (&config.kafka, intake) {
+        (Some(kafka), Intake::Kafka(producer)) => Some(DeadLetters::new(kafka, producer.clone(), Arc::clone(store))),
+        _ => None,
+    }
+}
+
+#[cfg(not(feature = "kafka"))]
+fn make_dead_letters(_config: &Config, _intake: &Intake, _store: &Arc<dyn IssueStore>) -> Option<DeadLetters> {
+    None
 }
 
 #[cfg(feature = "kafka")]

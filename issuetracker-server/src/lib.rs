@@ -4,6 +4,7 @@
 pub mod app;
 pub mod auth;
 pub mod config;
+pub mod dead_letters;
 pub mod doctor;
 pub mod domain;
 pub mod health;

@@ -5,7 +5,8 @@ use std::{process::ExitCode, time::Duration};
 use clap::{Parser, Subcommand};
 use issuetracker_server::{
     app,
-    config::{Config, LogFormat},
+    config::{Config, ConfigErrors, LogFormat},
+    dead_letters::command as dead_letters,
     doctor, upkeep,
 };
 use tokio_util::sync::CancellationToken;
@@ -33,6 +34,11 @@ enum Task {
     /// The running server is asked over HTTP. Run it with the variables of the server. Ends with 0 if the error came all the
     /// way, else with 1.
     Doctor(doctor::Arguments),
+    /// Lists, shows and replays records that could not be read.
+    ///
+    /// Run it with the variables of the server, which may run or not. Ends with 0 if all could be done, 1 if a letter is not
+    /// there or could not be replayed, or if Kafka or the store does not answer, 2 for the configuration.
+    DeadLetters(dead_letters::Arguments),
     #[command(flatten)]
     Upkeep(upkeep::Command),
 }
@@ -41,9 +47,15 @@ enum Task {
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let config = Config::from_env();
-    if let Some(Task::Doctor(arguments)) = arguments.task {
-        let is_healthy = doctor::run(&arguments, config, &mut std::io::stdout());
-        return if is_healthy.unwrap_or(false) { ExitCode::SUCCESS } else { ExitCode::FAILURE };
+    if let Some(task) = arguments.task {
+        return match work(task, config) {
+            Ok(true) => ExitCode::SUCCESS,
+            Ok(false) => ExitCode::FAILURE,
+            Err(error) => {
+                eprintln!("{error:#}");
+                if error.is::<ConfigErrors>() { ExitCode::from(2) } else { ExitCode::FAILURE }
+            }
+        };
     }
     let config = match config {
         Ok(config) => config,
@@ -55,18 +67,6 @@ fn main() -> ExitCode {
     if arguments.check_config {
         config.describe().iter().for_each(|(name, value)| println!("{name}: {value}"));
         return ExitCode::SUCCESS;
-    }
-    if let Some(Task::Upkeep(command)) = arguments.task {
-        let done = tokio::runtime::Runtime::new()
-            .map_err(Into::into)
-            .and_then(|runtime| runtime.block_on(upkeep::run(command, &config, &mut std::io::stdout())));
-        return match done {
-            Ok(()) => ExitCode::SUCCESS,
-            Err(error) => {
-                eprintln!("{error:#}");
-                ExitCode::FAILURE
-            }
-        };
     }
     start_logs(&config);
     config.describe().iter().for_each(|(name, value)| tracing::info!("{name}: {value}"));
@@ -85,6 +85,19 @@ fn main() -> ExitCode {
             tracing::error!("{error:#}");
             ExitCode::FAILURE
         }
+    }
+}
+
+/// Does something else than serving. Tells whether all of it could be done.
+fn work(task: Task, config: Result<Config, ConfigErrors>) -> anyhow::Result<bool> {
+    let (mut out, mut progress) = (std::io::stdout(), std::io::stderr());
+    let runtime = tokio::runtime::Runtime::new()?;
+    match task {
+        Task::Doctor(arguments) => Ok(doctor::run(&arguments, config, &mut out)?),
+        Task::DeadLetters(arguments) => {
+            runtime.block_on(dead_letters::run(arguments, &config?, &mut out, &mut progress))
+        }
+        Task::Upkeep(command) => runtime.block_on(upkeep::run(command, &config?, &mut out)).map(|()| true),
     }
 }
 

@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 
-import { overflow, violations } from "./support/accessibility.mjs";
+import { TWO_LOOKS, checkLooks } from "./support/accessibility.mjs";
 import { banner, leadingAway, openListening, rows } from "./support/pages.mjs";
 import { prepare } from "./support/scenario.mjs";
 
@@ -43,24 +43,6 @@ const OTHERS = ["warning", "error", "critical"].flatMap((severity) => [
   { title: `a ${severity}`, severity, service: "orders", priority: "critical" },
   { title: `a quiet ${severity}`, severity, service: "orders", priority: "low", type: "task", assignee_id: "ada" },
 ]);
-
-const LOOKS = ["light", "dark"].flatMap((colorScheme) => [360, 1280].map((width) => ({ colorScheme, width })));
-/** Both colours and both widths, for what differs little from a page that is checked in every look. */
-const TWO_LOOKS = [LOOKS[0], LOOKS[3]];
-const HEIGHT = 900;
-
-/** Looks at the open page in each way that readers may, or in those given. */
-async function checkLooks(page, looks = LOOKS) {
-  const backgrounds = new Set();
-  for (const { colorScheme, width } of looks) {
-    await page.emulateMedia({ colorScheme, reducedMotion: "reduce" });
-    await page.setViewportSize({ width, height: HEIGHT });
-    const found = [...await violations(page), ...await overflow(page)];
-    assert.deepEqual(found, [], `${page.url()}, ${colorScheme}, ${width} wide`);
-    backgrounds.add(await page.evaluate(() => getComputedStyle(document.body).backgroundColor));
-  }
-  assert.equal(backgrounds.size, 2, "light and dark look the same");
-}
 
 let richUrl;
 const scenario = prepare();
@@ -108,6 +90,12 @@ scenario("an issue with everything", async ({ page }) => {
   await page.goto(richUrl);
   for (const details of await page.locator("details").all()) await details.evaluate((element) => { element.open = true; });
   await checkLooks(page);
+});
+
+scenario("dead letters, where there can be none", async ({ page }) => {
+  await page.goto("/dead-letters");
+  await page.getByRole("heading", { name: "No dead letters without Kafka" }).waitFor();
+  await checkLooks(page, TWO_LOOKS);
 });
 
 scenario("a new issue, with a complaint", async ({ page, watch }) => {

@@ -26,6 +26,8 @@ pub enum Permission {
     Comment,
     /// Send events.
     Ingest,
+    /// Read dead letters and replay them.
+    ManageDeadLetters,
 }
 
 impl Role {
@@ -43,9 +45,21 @@ impl Role {
     pub const fn may(self, permission: Permission) -> bool {
         match self {
             Self::Admin => true,
-            Self::Developer => !matches!(permission, Permission::Ingest),
+            Self::Developer => !matches!(permission, Permission::Ingest | Permission::ManageDeadLetters),
             Self::Viewer => matches!(permission, Permission::Read),
             Self::Service => matches!(permission, Permission::CreateIssue | Permission::Ingest),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn dead_letters_are_the_admins_business() {
+        let may = [Role::Admin, Role::Developer, Role::Viewer, Role::Service]
+            .map(|role| role.may(Permission::ManageDeadLetters));
+        assert_eq!(may, [true, false, false, false]);
     }
 }

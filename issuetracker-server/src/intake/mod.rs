@@ -150,7 +150,7 @@ impl Intake {
             Self::Kafka(producer) => {
                 let valid =
                     events.iter().zip(&decoded).filter_map(|(bytes, event)| Some((*bytes, event.as_ref().ok()?)));
-                producer.send_all(valid).await?;
+                producer.send_all(valid, now).await?;
                 // Whether it was there before is known only when it is consumed.
                 vec![Stored::New { created: false, regressed: false }; occurrences.len()]
             }

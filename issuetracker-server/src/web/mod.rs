@@ -29,7 +29,8 @@ use tower_http::{catch_panic::CatchPanicLayer, compression::CompressionLayer};
 pub use self::templates::{TemplateError, Templates};
 use self::{assets::Assets, problem::Problem};
 use crate::{
-    health::Health, intake::Intake, notify::Notifier, retention::Retention, store::IssueStore, triage::Triage,
+    dead_letters::DeadLetters, health::Health, intake::Intake, notify::Notifier, retention::Retention,
+    store::IssueStore, triage::Triage,
 };
 
 /// The largest body of a request that is no batch of events.
@@ -39,6 +40,8 @@ const MAX_BODY_BYTES: usize = 512 * 1024;
 pub struct WebState {
     pub(crate) triage: Triage,
     pub(crate) intake: Intake,
+    /// None without Kafka.
+    pub(crate) dead_letters: Option<DeadLetters>,
     pub(crate) notifier: Notifier,
     pub(crate) store: Arc<dyn IssueStore>,
     pub(crate) health: Health,
@@ -58,6 +61,7 @@ impl WebState {
     pub fn new(
         triage: Triage,
         intake: Intake,
+        dead_letters: Option<DeadLetters>,
         notifier: Notifier,
         store: Arc<dyn IssueStore>,
         health: Health,
@@ -68,7 +72,20 @@ impl WebState {
         retention: Retention,
     ) -> Self {
         let (templates, assets) = (Arc::new(templates), Arc::new(Assets::new()));
-        Self { triage, intake, notifier, store, health, metrics, templates, assets, shutdown, address, retention }
+        Self {
+            triage,
+            intake,
+            dead_letters,
+            notifier,
+            store,
+            health,
+            metrics,
+            templates,
+            assets,
+            shutdown,
+            address,
+            retention,
+        }
     }
 }
 
@@ -83,6 +100,10 @@ pub fn router(state: WebState) -> Router {
         .route("/issues/{id}/occurrences", get(api::issues::occurrences))
         .route("/issues/{id}/comments", get(api::comments::list).post(api::comments::create))
         .route("/events", post(api::events::accept).layer(DefaultBodyLimit::max(api::events::MAX_BODY_BYTES)))
+        .route("/dead-letters", get(api::dead_letters::list))
+        .route("/dead-letters/replay", post(api::dead_letters::replay_many))
+        .route("/dead-letters/{id}", get(api::dead_letters::read))
+        .route("/dead-letters/{id}/replay", post(api::dead_letters::replay))
         .route("/stream", get(api::stream::stream))
         .fallback(api::no_such_route);
     let pages = Router::new()
@@ -91,6 +112,10 @@ pub fn router(state: WebState) -> Router {
         .route("/issues/new", get(pages::new::show))
         .route("/issues/{id}", get(pages::issue::show).post(pages::issue::change))
         .route("/issues/{id}/comments", post(pages::issue::comment))
+        .route("/dead-letters", get(pages::dead_letters::list))
+        .route("/dead-letters/replay", post(pages::dead_letters::replay_many))
+        .route("/dead-letters/{id}", get(pages::dead_letters::show))
+        .route("/dead-letters/{id}/replay", post(pages::dead_letters::replay))
         .route("/assets/{name}", get(assets::serve))
         .route("/favicon.ico", get(assets::favicon));
     let operations = Router::new()

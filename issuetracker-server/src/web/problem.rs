@@ -10,6 +10,7 @@ use serde::Serialize;
 use serde_json::json;
 
 use crate::{
+    dead_letters::DeadLettersError,
     intake::IntakeError,
     store::StoreError,
     triage::{InvalidField, TriageError},
@@ -106,6 +107,21 @@ impl From<IntakeError> for Problem {
                 "New issues cannot be accepted right now.",
             )
             .hint("Try again in a moment; an event with an event_id is counted once however often it is sent.")
+            .source(error),
+        }
+    }
+}
+
+impl From<DeadLettersError> for Problem {
+    fn from(error: DeadLettersError) -> Self {
+        match error {
+            DeadLettersError::Store(error) => error.into(),
+            DeadLettersError::Unavailable(_) => Self::new(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "kafka_unavailable",
+                "The dead letters cannot be read or replayed right now: Kafka does not answer.",
+            )
+            .hint("Nothing is lost. Try again in a moment; a letter counts once however often it is replayed.")
             .source(error),
         }
     }

@@ -25,7 +25,7 @@ pub(crate) mod permission {
         };
     }
 
-    permissions!(Read, CreateIssue, ChangeIssue, Comment, Ingest);
+    permissions!(Read, CreateIssue, ChangeIssue, Comment, Ingest, ManageDeadLetters);
 }
 
 /// The principal of the request, who has the permission.

@@ -11,12 +11,13 @@ const TIMEOUT_MS = 90_000;
 /**
  * Prepares a file; returns its `scenario(name, [context options], body)`.
  *
- * `body` gets `{ server, browser, context, page, watch }`. `fill(server)` runs once before the first.
+ * `body` gets `{ server, browser, context, page, watch }`. `fill(server)` runs once before the first. `variables()` tells
+ * how the server is configured beyond the defaults.
  */
-export function prepare(fill = async () => {}) {
+export function prepare(fill = async () => {}, variables = () => ({})) {
   let server, browser;
   before(async () => {
-    server = await startServer();
+    server = await startServer(variables());
     await withLog(server, () => fill(server));
     browser = await launchChromium();
   }, { timeout: TIMEOUT_MS });

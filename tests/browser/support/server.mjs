@@ -14,7 +14,8 @@ import { cleanEnvironment, fromEnvironment, requireFile } from "./environment.mj
 const START_TIMEOUT_MS = 20_000;
 const STOP_TIMEOUT_MS = 15_000;
 
-export async function startServer() {
+/** `variables` come on top of those that every server of the tests has. */
+export async function startServer(variables = {}) {
   const binary = fromEnvironment("SERVER_BIN", "../../target/debug/issuetracker-server");
   requireFile(binary, "SERVER_BIN", "cargo build -p issuetracker-server");
   const directory = await mkdtemp(join(tmpdir(), "issuetracker-browser-"));
@@ -26,6 +27,7 @@ export async function startServer() {
       ISSUETRACKER_HTTP_ADDR: address,
       ISSUETRACKER_STORE_PATH: join(directory, "issues.sqlite"),
       NO_COLOR: "1",
+      ...variables,
     },
     stdio: ["ignore", "pipe", "pipe"],
   });

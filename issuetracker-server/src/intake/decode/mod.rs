@@ -279,7 +279,7 @@ fn derived_id(place: Place<'_>, payload: &[u8]) -> Uuid {
 }
 
 /// RFC 3339; without a zone it is UTC; with a space for the `T` as Python and SQL write it; or seconds or milliseconds.
-fn parse_time(value: &Value) -> Option<Timestamp> {
+pub(super) fn parse_time(value: &Value) -> Option<Timestamp> {
     match value {
         Value::String(text) => text
             .parse::<Timestamp>()

@@ -60,6 +60,15 @@ impl Body {
         }
     }
 
+    /// A yes or no.
+    pub(crate) fn flag(&mut self, name: &'static str) -> Option<bool> {
+        match self.take(name)? {
+            Value::Bool(flag) => Some(flag),
+            Value::Null => None,
+            _ => self.complain(name, "must be true or false"),
+        }
+    }
+
     /// A list of texts.
     pub(crate) fn texts(&mut self, name: &'static str) -> Option<Vec<String>> {
         match self.take(name)? {

@@ -2,6 +2,7 @@
 
 pub(crate) mod body;
 pub(crate) mod comments;
+pub(crate) mod dead_letters;
 pub(crate) mod events;
 pub(crate) mod issues;
 pub(crate) mod stream;

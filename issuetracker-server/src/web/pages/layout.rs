@@ -3,7 +3,12 @@
 use jiff::Timestamp;
 use serde::Serialize;
 
-use crate::{auth::Principal, domain::Issue, web::WebState};
+use crate::{
+    auth::Principal,
+    dead_letters::DeadLetters,
+    domain::{Issue, Permission},
+    web::WebState,
+};
 
 /// `page` in every template.
 #[derive(Serialize)]
@@ -15,6 +20,9 @@ pub(crate) struct PageView<'a> {
     version: &'static str,
     principal: PrincipalView<'a>,
     local_admin: bool,
+    /// Whether dead letters are the reader's business, and how many wait.
+    manages_letters: bool,
+    letters_waiting: String,
     ingest_url: String,
     degraded: Option<String>,
 }
@@ -27,6 +35,8 @@ struct PrincipalView<'a> {
 
 impl<'a> PageView<'a> {
     pub(crate) fn new(state: &'a WebState, principal: &Principal, title: &'a str, nav: &'static str) -> Self {
+        let manages_letters = principal.may(Permission::ManageDeadLetters);
+        let letters = state.dead_letters.as_ref().filter(|_| manages_letters);
         Self {
             title,
             nav,
@@ -35,6 +45,8 @@ impl<'a> PageView<'a> {
             version: env!("CARGO_PKG_VERSION"),
             principal: PrincipalView { name: principal.display_name.clone(), role: principal.role.as_str() },
             local_admin: *principal == Principal::local_admin(),
+            manages_letters,
+            letters_waiting: letters.and_then(DeadLetters::waiting).filter(|n| *n > 0).map(compact).unwrap_or_default(),
             ingest_url: format!("http://{}", state.address),
             degraded: state.health.notice(),
         }

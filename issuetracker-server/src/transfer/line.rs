@@ -317,7 +317,7 @@ fn issue(line: IssueLine) -> Result<Issue, Error> {
         updated_at: line.updated_at.parse()?,
         resolved_at: optional(line.resolved_at)?,
         mute: line.mute.map(mute).transpose()?,
-        regression: line.regression.map(regression).transpose()?,
+        regression: line.regression.as_ref().map(regression).transpose()?,
         hours: line.hours.into_iter().collect::<Hours>(),
         comments: line.comments,
         head_event: line.head_event.parse()?,
@@ -334,7 +334,7 @@ fn mute(line: MuteLine) -> Result<Mute, Error> {
     Ok(Mute { since: line.since.parse::<Timestamp>()?, until })
 }
 
-fn regression(line: RegressionLine) -> Result<Regression, Error> {
+fn regression(line: &RegressionLine) -> Result<Regression, Error> {
     Ok(Regression {
         resolved_at: line.resolved_at.parse()?,
         from: line.from.parse()?,

@@ -57,6 +57,3 @@ pub enum TransferError {
 fn file_error(file: &Path) -> impl Fn(std::io::Error) -> TransferError + '_ {
     move |source| TransferError::File { file: file.display().to_string(), source }
 }
-
-#[cfg(test)]
-mod tests;

@@ -8,6 +8,7 @@ mod forgetting;
 mod identity;
 mod lists;
 mod moving;
+mod moving_files;
 
 use issuetracker_server::{
     domain::{

@@ -33,13 +33,13 @@ fn event(fields: &serde_json::Value) -> Occurrence {
 
 /// One of many, of which some have something in common.
 fn one_of_many(number: usize) -> Occurrence {
-    let of = |modulus: usize, name: &'static str| if number % modulus == 0 { name } else { "other" };
+    let of = |modulus: usize, name: &'static str| if number.is_multiple_of(modulus) { name } else { "other" };
     event(&serde_json::json!({
         "title": format!("{} failed {}", word(number), of(7, "needle")),
         "service": of(3, "feed"),
         "environment": of(2, "production"),
         "component": of(500, "rare"),
-        "severity": if number % 900 == 0 { "critical" } else { "error" },
+        "severity": if number.is_multiple_of(900) { "critical" } else { "error" },
         "tags": [of(2, "common"), of(400, "seldom")],
         "occurrences": number % 50 + 1,
         "created_at": (now() - jiff::SignedDuration::from_secs(i64::try_from(number * 37 % 6_000).unwrap())).to_string(),

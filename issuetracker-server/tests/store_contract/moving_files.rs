@@ -1,15 +1,15 @@
-//! Moving between two files of SQLite; `tests/store_contract` moves between both stores.
+//! Exports that are broken off, foreign, or imported where something is already. What moves between both stores is in
+//! [`moving`](crate::moving).
 
-use std::{fs, sync::Arc};
+use std::{fs, path::Path, sync::Arc};
 
-use jiff::Timestamp;
-
-use super::*;
-use crate::{
-    domain::{IssueChange, MutedUntil, Period, Status},
+use issuetracker_server::{
+    domain::{IssueChange, IssueId, MutedUntil, Period, Status},
     intake::decode::{Place, decode},
-    store::{Batch, IssueStore, embedded::EmbeddedStore},
+    store::{Batch, IssueStore, Watermark, embedded::EmbeddedStore},
+    transfer::{TransferError, export, import},
 };
+use jiff::Timestamp;
 
 struct Files {
     directory: tempfile::TempDir,
@@ -30,8 +30,7 @@ async fn filled() -> Files {
         decode(event.to_string().as_bytes(), Place::Request, now).unwrap()
     };
     let titles = ["alpha", "beta", "gamma", "delta", "epsilon"];
-    let watermark =
-        crate::store::Watermark { topic: "issues".into(), partition: 1, next_offset: 6, timestamp_ms: 1_000 };
+    let watermark = Watermark { topic: "issues".into(), partition: 1, next_offset: 6, timestamp_ms: 1_000 };
     let mut batch = Batch { occurrences: titles.map(event).to_vec(), watermark: Some(watermark) };
     store.ingest(&batch).await.unwrap();
     let ids: Vec<IssueId> = batch.occurrences.drain(..).map(|occurrence| occurrence.issue_id).collect();

@@ -23,8 +23,8 @@ use crate::{
 /// How long requests that are being answered may take after the stop was asked for.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(4);
 
-/// How long the consumer may take after that.
-const CONSUMER_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long the consumer may take, counted from the same moment.
+const CONSUMER_TIMEOUT: Duration = Duration::from_secs(9);
 
 /// Runs the server until `shutdown`, then stops within ten seconds.
 ///
@@ -45,7 +45,7 @@ pub async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<
     let intake = make_intake(&config, committer.clone())?;
     let dead_letters = make_dead_letters(&config, &intake, &store);
     let triage = Triage::new(Arc::clone(&store), intake.clone(), notifier.clone());
-    let store_to_tidy = Arc::clone(&store);
+    let shared_store = Arc::clone(&store);
     let state = WebState::new(
         triage,
         intake,
@@ -60,8 +60,8 @@ pub async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<
         config.retention,
     );
 
-    tokio::spawn(retention::run(Arc::clone(&store_to_tidy), config.retention, shutdown.clone()));
-    let consumer = start_consumer(&config, committer, health, &shutdown);
+    tokio::spawn(retention::run(Arc::clone(&shared_store), config.retention, shutdown.clone()));
+    let consumer = start_consumer(&config, committer, shared_store, health, &shutdown);
     tokio::spawn(async move {
         // The recorder's histograms grow until somebody drains them.
         loop {
@@ -69,12 +69,17 @@ pub async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<
             metrics.run_upkeep();
         }
     });
+    let stop = shutdown.clone();
+    let out_of_time = tokio::spawn(async move {
+        stop.cancelled().await;
+        tokio::time::sleep(CONSUMER_TIMEOUT).await;
+    });
     tracing::info!("listening on http://{address}");
     serve(listener, web::router(state), &shutdown).await?;
-    match tokio::time::timeout(CONSUMER_TIMEOUT, consumer).await {
-        Ok(result) => result?,
+    tokio::select! {
+        result = consumer => result?,
         // What was in progress is read again at the next start, to the same effect.
-        Err(_) => tracing::warn!("the consumer did not stop in time"),
+        _ = out_of_time => tracing::warn!("the consumer did not stop in time"),
     }
     tracing::info!("stopped");
     Ok(())
@@ -137,6 +142,7 @@ fn make_intake(config: &Config, committer: Committer) -> anyhow::Result<Intake> 
         None => Ok(Intake::Store(committer)),
         Some(kafka) => {
             let producer = EventProducer::new(&kafka::client_config(kafka), &kafka.topic)
+                .map_err(kafka::NoClient::from)
                 .context("ISSUETRACKER_KAFKA_BROKERS: the Kafka client cannot be made")?;
             Ok(Intake::Kafka(producer))
         }
@@ -179,10 +185,11 @@ fn make_dead_letters(_config: &Config, _intake: &Intake, _store: &Arc<dyn IssueS
 fn start_consumer(
     config: &Config,
     committer: Committer,
+    store: Arc<dyn IssueStore>,
     health: Health,
     shutdown: &CancellationToken,
 ) -> impl Future<Output = anyhow::Result<()>> + use<> {
-    let ingest = config.kafka.clone().map(|kafka| crate::ingest::Ingest::new(kafka, committer, health));
+    let ingest = config.kafka.clone().map(|kafka| crate::ingest::Ingest::new(kafka, committer, store, health));
     let task = ingest.map(|ingest| {
         let (shutdown, end) = (shutdown.clone(), shutdown.clone().drop_guard());
         tokio::spawn(async move {
@@ -203,6 +210,7 @@ fn start_consumer(
 fn start_consumer(
     _config: &Config,
     _committer: Committer,
+    _store: Arc<dyn IssueStore>,
     _health: Health,
     _shutdown: &CancellationToken,
 ) -> impl Future<Output = anyhow::Result<()>> + use<> {

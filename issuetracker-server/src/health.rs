@@ -18,7 +18,7 @@ pub struct Health {
 pub struct Check {
     /// Whether it works.
     pub ok: bool,
-    /// What is wrong, for the operator; without secrets.
+    /// What is wrong, or good to know, for the operator; without secrets.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
 }
@@ -27,6 +27,13 @@ pub struct Check {
 pub const KAFKA: &str = "kafka";
 /// The name of the check that what arrives gets on: the consumer reads it, and the store and the dead letters take it.
 pub const INGEST: &str = "ingest";
+/// The name of the check that the topics are there.
+pub const TOPIC: &str = "topic";
+/// The name of the check that tells how far the partitions of this server are behind; it is never bad.
+pub const LAG: &str = "lag";
+/// The name of the check that tells of records that Kafka deleted before anybody read them; what is lost is lost, so it is
+/// never bad.
+pub const GAP: &str = "gap";
 /// The name of the check of the store.
 pub const STORE: &str = "store";
 
@@ -36,9 +43,19 @@ impl Health {
         self.set(name, Check { ok: true, reason: None });
     }
 
+    /// It works, and there is something to know.
+    pub fn tell(&self, name: &'static str, what: impl Into<String>) {
+        self.set(name, Check { ok: true, reason: Some(what.into()) });
+    }
+
     /// It does not, for this reason. Tells whether that is news.
     pub fn down(&self, name: &'static str, reason: impl Into<String>) -> bool {
         self.set(name, Check { ok: false, reason: Some(reason.into()) })
+    }
+
+    /// Whether it works, as far as anybody knows.
+    pub fn is_ok(&self, name: &'static str) -> bool {
+        self.snapshot().get(name).is_none_or(|check| check.ok)
     }
 
     fn set(&self, name: &'static str, check: Check) -> bool {
@@ -65,5 +82,10 @@ impl Health {
             down.0,
             down.1.reason.as_deref().unwrap_or("no reason known")
         ))
+    }
+
+    /// What pages say of records that are lost, until an ADMIN has seen it.
+    pub fn gap(&self) -> Option<String> {
+        self.snapshot().remove(GAP)?.reason
     }
 }

@@ -7,6 +7,7 @@ pub mod config;
 pub mod dead_letters;
 pub mod doctor;
 pub mod domain;
+pub mod gaps;
 pub mod health;
 #[cfg(feature = "kafka")]
 pub mod ingest;

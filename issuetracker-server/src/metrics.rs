@@ -21,11 +21,14 @@ const OCCURRENCES: &str = "issuetracker_occurrences_total";
 const REGRESSIONS: &str = "issuetracker_regressions_total";
 const PUBLISHER_DROPS: &str = "issuetracker_publisher_dropped_total";
 const CONSUMER_LAG: &str = "issuetracker_consumer_lag_records";
+const CONSUMER_OLDEST: &str = "issuetracker_consumer_oldest_seconds";
+const PARTITIONS: &str = "issuetracker_consumer_partitions";
+const GAP_RECORDS: &str = "issuetracker_consumer_gap_records_total";
 const KAFKA_UP: &str = "issuetracker_kafka_up";
 const HTTP_SECONDS: &str = "issuetracker_http_request_seconds";
 
 /// Name, and help text.
-const HELP: [(&str, &str); 13] = [
+const HELP: [(&str, &str); 16] = [
     (RECORDS, "Events that arrived, by road and result (stored, duplicate, invalid)."),
     (BATCH_SIZE, "Records in one commit."),
     (DEAD_LETTERS, "Records sent to the dead letters, by reason."),
@@ -37,6 +40,9 @@ const HELP: [(&str, &str); 13] = [
     (REGRESSIONS, "Issues that came back after they were resolved."),
     (PUBLISHER_DROPS, "Reports that services lost before they could send them, by service and reason."),
     (CONSUMER_LAG, "Records in a partition that are not consumed yet."),
+    (CONSUMER_OLDEST, "Age of the record that a partition is at."),
+    (PARTITIONS, "Partitions that this server owns, and those of them that wait."),
+    (GAP_RECORDS, "Records that Kafka deleted before they were consumed."),
     (KAFKA_UP, "1 while the broker answers."),
     (HTTP_SECONDS, "Duration of HTTP requests, by route, method and status."),
 ];
@@ -56,7 +62,7 @@ pub fn install() -> Result<PrometheusHandle, BuildError> {
     for (name, help) in HELP {
         match name {
             COMMIT_SECONDS | HTTP_SECONDS | BATCH_SIZE => describe_histogram!(name, help),
-            CONSUMER_LAG | KAFKA_UP => describe_gauge!(name, help),
+            CONSUMER_LAG | CONSUMER_OLDEST | PARTITIONS | KAFKA_UP => describe_gauge!(name, help),
             _ => describe_counter!(name, help),
         }
     }
@@ -143,10 +149,23 @@ const KNOWN_REASONS: [&str; 5] = ["queue_full", "reentrant", "too_many_issues", 
 const MAX_SERVICES: usize = 500;
 static SERVICES: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
 
-/// Sets how far a partition is behind.
-pub fn consumer_lag(partition: i32, records: i64) {
-    #[expect(clippy::cast_precision_loss, reason = "a lag beyond 2^53 records does not happen")]
+/// Sets how far a partition is behind, and how old the record is that it is at.
+#[expect(clippy::cast_precision_loss, reason = "beyond 2^53 records or milliseconds nobody counts")]
+pub fn consumer_lag(partition: i32, records: i64, oldest_ms: i64) {
     gauge!(CONSUMER_LAG, "partition" => partition.to_string()).set(records as f64);
+    gauge!(CONSUMER_OLDEST, "partition" => partition.to_string()).set(oldest_ms as f64 / 1e3);
+}
+
+/// Sets how many partitions this server owns, and how many of them wait for something.
+pub fn partitions(owned: usize, waiting: usize) {
+    for (state, count) in [("owned", owned), ("waiting", waiting)] {
+        gauge!(PARTITIONS, "state" => state).set(f64::from(u32::try_from(count).unwrap_or(u32::MAX)));
+    }
+}
+
+/// Counts records that are gone.
+pub fn gap(records: u64) {
+    counter!(GAP_RECORDS).increment(records);
 }
 
 /// Sets whether the broker answers.

@@ -1,10 +1,12 @@
 //! Configuration: `ISSUETRACKER_*` variables, read once into real types. Every problem is reported, all at once, each
 //! with the name of its variable; a name that nobody knows is a problem too, because it is mostly a typing error.
 
+mod kafka;
 mod variables;
 
 use std::{fmt, net::SocketAddr, path::PathBuf, time::Duration};
 
+pub use self::kafka::{KafkaConfig, KafkaSecurity, Secret};
 use self::variables::Variables;
 use crate::retention::Retention;
 
@@ -44,23 +46,6 @@ pub enum StoreConfig {
         /// `host:port` of an emulator, for development only.
         emulator: Option<String>,
     },
-}
-
-/// The Kafka side.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct KafkaConfig {
-    /// `host:port`, separated by commas.
-    pub brokers: String,
-    /// Where events come from.
-    pub topic: String,
-    /// The consumer group.
-    pub group: String,
-    /// Where records go that cannot be read.
-    pub dlq_topic: String,
-    /// Partitions of a topic that has to be created.
-    pub partitions: i32,
-    /// Retention of a topic that has to be created.
-    pub retention: Duration,
 }
 
 /// How logs are written.
@@ -113,7 +98,7 @@ impl Config {
             );
         }
         let store = store(&mut variables);
-        let kafka = kafka(&mut variables);
+        let kafka = kafka::read(&mut variables);
         let retention = retention(&mut variables);
         let log_format = match variables.text("LOG_FORMAT").as_deref() {
             None | Some("text") => LogFormat::Text,
@@ -146,13 +131,7 @@ impl Config {
         }
         match &self.kafka {
             None => lines.push(("kafka", "none: events come over HTTP".to_owned())),
-            Some(kafka) => lines.push((
-                "kafka",
-                format!(
-                    "{}, topic {}, group {}, dead letters {}",
-                    kafka.brokers, kafka.topic, kafka.group, kafka.dlq_topic
-                ),
-            )),
+            Some(kafka) => lines.extend(kafka.describe()),
         }
         let done = match self.retention.done_for {
             None => "issues for ever".to_owned(),
@@ -199,36 +178,6 @@ fn retention(variables: &mut Variables) -> Retention {
     Retention { events, done_for: days.map(|days: u32| Duration::from_secs(u64::from(days) * 86_400)) }
 }
 
-fn kafka(variables: &mut Variables) -> Option<KafkaConfig> {
-    let brokers = variables.text("KAFKA_BROKERS");
-    let topic = variables.text("KAFKA_TOPIC").unwrap_or_else(|| "alphafusion.issues".to_owned());
-    let group = variables.text("KAFKA_GROUP").unwrap_or_else(|| "issuetracker-consumer".to_owned());
-    let dlq_topic = variables.text("KAFKA_DLQ_TOPIC").unwrap_or_else(|| format!("{topic}.dlq"));
-    let partitions = variables.parse("KAFKA_PARTITIONS", "expected a number from 1 to 10000").unwrap_or(6);
-    if !(1..=10_000).contains(&partitions) {
-        variables.problem("KAFKA_PARTITIONS", "expected a number from 1 to 10000");
-    }
-    let hours = variables.parse("KAFKA_RETENTION_HOURS", "expected a number of hours").unwrap_or(7 * 24_u32);
-    if hours == 0 {
-        variables.problem("KAFKA_RETENTION_HOURS", "expected at least 1: what an outage keeps waiting must not expire");
-    }
-    for (name, topic) in [("KAFKA_TOPIC", &topic), ("KAFKA_DLQ_TOPIC", &dlq_topic)] {
-        let is_allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');
-        if topic.len() > 249 || !topic.bytes().all(is_allowed) {
-            variables.problem(name, "a topic's name is at most 249 letters, digits, `.`, `_` and `-`");
-        }
-    }
-    if topic == dlq_topic {
-        variables.problem("KAFKA_DLQ_TOPIC", "the dead letters need a topic of their own");
-    }
-    let brokers = brokers?;
-    if !cfg!(feature = "kafka") {
-        variables.problem("KAFKA_BROKERS", "this build has no Kafka: build it with the feature `kafka`");
-    }
-    let retention = Duration::from_secs(u64::from(hours) * 3_600);
-    Some(KafkaConfig { brokers, topic, group, dlq_topic, partitions, retention })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -244,15 +193,6 @@ mod tests {
         assert_eq!(config.http_addr.to_string(), "127.0.0.1:8080");
         assert_eq!(config.store, StoreConfig::Embedded { path: "issuetracker.sqlite".into() });
         assert_eq!(config.kafka, None);
-    }
-
-    #[cfg(feature = "kafka")]
-    #[test]
-    fn brokers_choose_kafka_with_the_contracts_names() {
-        let kafka = read(&[("KAFKA_BROKERS", "localhost:29092")]).unwrap().kafka.unwrap();
-        assert_eq!((kafka.topic.as_str(), kafka.group.as_str()), ("alphafusion.issues", "issuetracker-consumer"));
-        assert_eq!((kafka.dlq_topic.as_str(), kafka.partitions), ("alphafusion.issues.dlq", 6));
-        assert_eq!(kafka.retention, Duration::from_secs(7 * 86_400));
     }
 
     #[test]

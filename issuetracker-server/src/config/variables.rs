@@ -7,7 +7,7 @@ use super::{Config, ConfigErrors};
 const PREFIX: &str = "ISSUETRACKER_";
 
 /// Every name there is; docs/operations.md has the table.
-const NAMES: [&str; 17] = [
+const NAMES: [&str; 26] = [
     "HTTP_ADDR",
     "STORE",
     "STORE_PATH",
@@ -21,6 +21,15 @@ const NAMES: [&str; 17] = [
     "KAFKA_DLQ_TOPIC",
     "KAFKA_PARTITIONS",
     "KAFKA_RETENTION_HOURS",
+    "KAFKA_MAX_INVALID",
+    "KAFKA_SECURITY_PROTOCOL",
+    "KAFKA_SASL_MECHANISM",
+    "KAFKA_SASL_USERNAME",
+    "KAFKA_SASL_PASSWORD",
+    "KAFKA_SASL_PASSWORD_FILE",
+    "KAFKA_SSL_CA_FILE",
+    "KAFKA_SSL_CERTIFICATE_FILE",
+    "KAFKA_SSL_KEY_FILE",
     "RETENTION_EVENTS",
     "RETENTION_DONE_DAYS",
     "LOG",

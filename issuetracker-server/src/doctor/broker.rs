@@ -29,7 +29,7 @@ impl<'a> Broker<'a> {
         let mut client = kafka::client_config(config);
         client.set("group.id", &config.group).set("enable.auto.commit", "false");
         let consumer: BaseConsumer = client.create().map_err(|error| {
-            Failure::new(error.to_string(), "mend ISSUETRACKER_KAFKA_BROKERS: host:port, by commas")
+            Failure::new(kafka::NoClient::from(error).to_string(), "mend the ISSUETRACKER_KAFKA_* variables")
         })?;
         let metadata = consumer.fetch_metadata(Some(&config.topic), timeout.min(ANSWER_TIMEOUT)).map_err(|error| {
             Failure::new(

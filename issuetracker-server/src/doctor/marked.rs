@@ -39,7 +39,11 @@ pub(super) fn send(road: &Road<'_>, timeout: Duration) -> Found<Sent> {
     let builder = match road {
         Road::Http(url) => builder.url(*url),
         #[cfg(feature = "kafka")]
-        Road::Kafka(kafka) => builder.kafka_brokers(&kafka.brokers).topic(&kafka.topic),
+        Road::Kafka(kafka) => crate::kafka::settings(&kafka.security)
+            .into_iter()
+            .fold(builder.kafka_brokers(&kafka.brokers).topic(&kafka.topic), |builder, (name, value)| {
+                builder.kafka_setting(name, value)
+            }),
     };
     let (issues, guard) =
         builder.build().map_err(|error| Failure::new(error.to_string(), "mend this setting or the --url"))?;

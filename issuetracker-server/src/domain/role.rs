@@ -28,6 +28,8 @@ pub enum Permission {
     Ingest,
     /// Read dead letters and replay them.
     ManageDeadLetters,
+    /// Acknowledge what the server tells its operators.
+    Operate,
 }
 
 impl Role {
@@ -45,7 +47,9 @@ impl Role {
     pub const fn may(self, permission: Permission) -> bool {
         match self {
             Self::Admin => true,
-            Self::Developer => !matches!(permission, Permission::Ingest | Permission::ManageDeadLetters),
+            Self::Developer => {
+                !matches!(permission, Permission::Ingest | Permission::ManageDeadLetters | Permission::Operate)
+            }
             Self::Viewer => matches!(permission, Permission::Read),
             Self::Service => matches!(permission, Permission::CreateIssue | Permission::Ingest),
         }

@@ -3,9 +3,10 @@
 
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use rdkafka::{
     ClientConfig, Message,
-    error::KafkaError,
+    error::{KafkaError, RDKafkaErrorCode as Code},
     message::{Header, OwnedHeaders, OwnedMessage},
     producer::{FutureProducer, FutureRecord},
     util::Timeout,
@@ -45,46 +46,67 @@ impl DeadLetters {
             .clone()
             .set("acks", "all")
             .set("linger.ms", "0")
+            // The largest record that is read, and its headers.
+            .set("message.max.bytes", "1048576")
             .set("message.timeout.ms", DELIVERY_TIMEOUT.as_millis().to_string())
             .create()?;
         Ok(Self { producer, topic: topic.to_owned() })
     }
 
-    /// Writes one letter; it is durable once this answers.
-    pub(super) async fn publish(&self, letter: &DeadLetter) -> Result<(), KafkaError> {
-        let DeadLetter { record, invalid } = letter;
-        let original = record.payload().unwrap_or_default();
-        let (partition, offset) = (record.partition().to_string(), record.offset().to_string());
-        let timestamp = record.timestamp().to_millis().map(|millis| millis.to_string()).unwrap_or_default();
-        let error = invalid.to_string();
-        let mut headers = OwnedHeaders::new();
-        for (key, value) in [
-            ("reason", invalid.reason()),
-            ("error", &error),
-            ("topic", record.topic()),
-            ("partition", &partition),
-            ("offset", &offset),
-            ("timestamp", &timestamp),
-        ] {
-            headers = headers.insert(Header { key, value: Some(value) });
-        }
-        let payload = if original.len() > MAX_ORIGINAL_BYTES {
-            let (length, hash) = (original.len().to_string(), hex(&Sha256::digest(original)));
-            headers = headers
-                .insert(Header { key: "original-length", value: Some(&length) })
-                .insert(Header { key: "original-sha256", value: Some(&hash) });
-            &original[..HEAD_BYTES]
-        } else {
-            original
+    /// Writes letters, all at once, and keeps those that are not durable when this answers.
+    ///
+    /// # Errors
+    /// Why the first of those was not written.
+    pub(super) async fn publish(&self, letters: &mut Vec<DeadLetter>) -> Result<(), KafkaError> {
+        let results = join_all(letters.iter().map(|letter| self.publish_one(letter))).await;
+        let mut written = results.iter().map(Result::is_ok);
+        letters.retain(|_| !written.next().unwrap_or(false));
+        results.into_iter().collect()
+    }
+
+    async fn publish_one(&self, letter: &DeadLetter) -> Result<(), KafkaError> {
+        let length = letter.record.payload().map_or(0, <[u8]>::len);
+        let kept = if length > MAX_ORIGINAL_BYTES { HEAD_BYTES } else { length };
+        let sent = match self.send(letter, kept).await {
+            // The topic takes less than we thought: without its end the letter is better than a partition that stands.
+            Err(error) if kept > HEAD_BYTES && is_too_large(&error) => self.send(letter, HEAD_BYTES).await,
+            sent => sent,
         };
-        let mut sent = FutureRecord::<[u8], [u8]>::to(&self.topic).payload(payload).headers(headers);
-        if let Some(key) = record.key() {
-            sent = sent.key(key);
-        }
-        self.producer.send(sent, Timeout::After(DELIVERY_TIMEOUT)).await.map_err(|(error, _)| error)?;
-        metrics::dead_letter(invalid.reason());
+        sent?;
+        let (partition, offset, reason) = (letter.record.partition(), letter.record.offset(), letter.invalid.reason());
+        metrics::dead_letter(reason);
         metrics::records(metrics::Road::Kafka, "invalid", 1);
-        tracing::warn!(partition, offset, reason = invalid.reason(), "a record went to the dead letters");
+        tracing::warn!(partition, offset, reason, "a record went to the dead letters");
         Ok(())
     }
+
+    /// Sends one with the first `kept` bytes of its record.
+    async fn send(&self, letter: &DeadLetter, kept: usize) -> Result<(), KafkaError> {
+        let DeadLetter { record, invalid } = letter;
+        let original = record.payload().unwrap_or_default();
+        let mut described = vec![
+            ("reason", invalid.reason().to_owned()),
+            ("error", invalid.to_string()),
+            ("topic", record.topic().to_owned()),
+            ("partition", record.partition().to_string()),
+            ("offset", record.offset().to_string()),
+            ("timestamp", record.timestamp().to_millis().map(|millis| millis.to_string()).unwrap_or_default()),
+        ];
+        if kept < original.len() {
+            described.push(("original-length", original.len().to_string()));
+            described.push(("original-sha256", hex(&Sha256::digest(original))));
+        }
+        let headers = described
+            .iter()
+            .fold(OwnedHeaders::new(), |headers, (key, value)| headers.insert(Header { key, value: Some(value) }));
+        let mut sent = FutureRecord::<[u8], [u8]>::to(&self.topic).payload(&original[..kept]).headers(headers);
+        if let Some(key) = record.key().filter(|key| key.len() <= HEAD_BYTES) {
+            sent = sent.key(key);
+        }
+        self.producer.send(sent, Timeout::After(DELIVERY_TIMEOUT)).await.map(|_| ()).map_err(|(error, _)| error)
+    }
+}
+
+fn is_too_large(error: &KafkaError) -> bool {
+    matches!(error.rdkafka_error_code(), Some(Code::MessageSizeTooLarge | Code::InvalidMessageSize))
 }

@@ -9,7 +9,7 @@ mod item;
 mod resolve;
 mod shape;
 
-use std::{collections::BTreeMap, ops::Range};
+use std::{collections::BTreeMap, ops::Range, time::Duration};
 
 use async_trait::async_trait;
 use jiff::Timestamp;
@@ -299,6 +299,12 @@ pub trait IssueStore: Send + Sync {
 
     /// Writes what was exported, whatever is there; again, it changes nothing. At most 400 at once.
     async fn put(&self, items: &[Item]) -> Result<(), StoreError>;
+
+    /// How long an issue should rest between two commits, if that is better for this store: then the consumer gathers on
+    /// meanwhile.
+    fn coalesce(&self) -> Option<Duration> {
+        None
+    }
 
     /// Answers when the store can be read and written.
     async fn check(&self) -> Result<(), StoreError>;

@@ -116,6 +116,7 @@ pub fn router(state: WebState) -> Router {
         .route("/dead-letters/replay", post(pages::dead_letters::replay_many))
         .route("/dead-letters/{id}", get(pages::dead_letters::show))
         .route("/dead-letters/{id}/replay", post(pages::dead_letters::replay))
+        .route("/gaps/dismiss", post(operations::dismiss_gaps))
         .route("/assets/{name}", get(assets::serve))
         .route("/favicon.ico", get(assets::favicon));
     let operations = Router::new()

@@ -1,4 +1,4 @@
-//! `issuetracker-server doctor` on the road over HTTP. On the road through Kafka it is tested in `tests/kafka.rs`.
+//! `issuetracker-server doctor` on the road over HTTP. On the road through Kafka it is tested in `tests/kafka`.
 
 use super::*;
 

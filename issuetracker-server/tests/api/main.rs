@@ -1,5 +1,5 @@
 //! The HTTP API as programs see it: the real server in a process of its own, with the store of its own that it has by
-//! default. Kafka as the road behind the same API is in `tests/kafka.rs`; pages are tested in a browser.
+//! default. Kafka as the road behind the same API is in `tests/kafka`; pages are tested in a browser.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test says what is wrong by failing")]
 

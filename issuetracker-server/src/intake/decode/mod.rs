@@ -55,6 +55,9 @@ pub enum Invalid {
     /// Readable, but nothing that the store can take.
     #[error("the store cannot take it")]
     Refused,
+    /// The process died with it, and with nothing else, several times in a row.
+    #[error("it was being taken at {0} starts in a row that ended abnormally")]
+    CrashSuspect(u32),
 }
 
 impl Invalid {
@@ -68,6 +71,7 @@ impl Invalid {
             Self::NoTitle => "no_title",
             Self::NoIssue => "no_issue",
             Self::Refused => "refused_by_store",
+            Self::CrashSuspect(_) => "crash_suspect",
         }
     }
 }

@@ -25,6 +25,8 @@ pub(crate) struct PageView<'a> {
     letters_waiting: String,
     ingest_url: String,
     degraded: Option<String>,
+    gap: Option<String>,
+    may_operate: bool,
 }
 
 #[derive(Serialize)]
@@ -49,6 +51,8 @@ impl<'a> PageView<'a> {
             letters_waiting: letters.and_then(DeadLetters::waiting).filter(|n| *n > 0).map(compact).unwrap_or_default(),
             ingest_url: format!("http://{}", state.address),
             degraded: state.health.notice(),
+            gap: state.health.gap(),
+            may_operate: principal.may(Permission::Operate),
         }
     }
 }

@@ -125,13 +125,19 @@ impl Lane {
         if self.from.is_none() && committed.is_some() {
             self.from = shared.observer.created_anew(partition, self.next, self.time_ms).await.map_err(silent)?;
         }
+        let is_anew = self.from.is_some();
+        let mut reached = committed.max(watermark);
+        if !is_anew && watermark.is_some() && watermark < committed {
+            // The store was restored from a backup, or moved: what it lacks is read again.
+            self.from = watermark.map(|watermark| watermark.max(start));
+            reached = watermark;
+        }
         if let Some(from) = self.from {
             self.next = from;
             self.consumer.seek(topic, partition, Offset::Offset(from), Duration::ZERO).map_err(silent)?;
         }
         // With neither the group is new here, and nobody has missed anything.
-        let reached = committed.max(watermark).filter(|reached| *reached < start && self.from.is_none());
-        if let Some(reached) = reached {
+        if let Some(reached) = reached.filter(|reached| *reached < start && !is_anew) {
             self.note_gap(reached, start).await?;
             // So that the group does not stand before the gap until something new arrives.
             self.store_offset(start);

@@ -13,10 +13,7 @@ use super::{
     Counts, TransferError, VERSION, file_error,
     line::{Header, Line},
 };
-use crate::{
-    domain::hex,
-    store::{IssueStore, Item},
-};
+use crate::{domain::hex, store::IssueStore};
 
 /// Lines that are written at once.
 const CHUNK: usize = 400;
@@ -61,7 +58,7 @@ pub async fn import(
         let line: Line = serde_json::from_slice(&text).map_err(|error| problem(error.to_string()))?;
         if let Some(item) = line.into_item().map_err(|error| problem(error.to_string()))? {
             counts.count(&item);
-            chunk.extend(Some(item).filter(|item| !is_of_import(item)));
+            chunk.push(item);
         }
     }
     if counts != expected {
@@ -69,11 +66,6 @@ pub async fn import(
     }
     store.set_note(&note, None).await?;
     Ok(counts)
-}
-
-/// How far an import came is nothing that is moved.
-fn is_of_import(item: &Item) -> bool {
-    matches!(item, Item::Note(key, _) if key.starts_with("import/"))
 }
 
 /// What names the file, and what it says of itself. A file without its last line is not whole, and nothing of it is written.

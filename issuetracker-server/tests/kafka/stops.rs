@@ -106,3 +106,24 @@ fn a_stop_under_load_repeats_nothing() {
     wait_until("all is told", || equal(&consumed(&again, "stored"), &((15_000 - done) as f64)));
     assert_eq!(consumed(&again, "duplicate"), 0.0);
 }
+
+#[test]
+fn a_store_that_is_restored_from_a_backup_gets_back_what_it_lacks() {
+    let (kafka, place, service) = (Kafka::new(), Place::new(), unique("restored"));
+    let event = json!({"title": "the feed is down", "reporter_id": format!("{service}-service")}).to_string();
+    let server = kafka.start(&place);
+    kafka.produce(Some(1), [event.as_bytes(); 60]);
+    wait_until("all is counted", || equal(&total(&server, &service), &60));
+    let (file, backup) = (place.path().join("issues.sqlite"), place.path().join("backup.sqlite"));
+    let output = place.run(&[], &["backup", backup.to_str().unwrap()]);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    kafka.produce(Some(1), [event.as_bytes(); 40]);
+    wait_until("all is counted", || equal(&total(&server, &service), &100));
+    kafka.wait_until_committed(&kafka.group);
+    assert!(server.terminate().status.success());
+
+    std::fs::rename(&backup, &file).unwrap();
+    let server = kafka.start(&place);
+    wait_until("what came after the backup is counted again", || equal(&total(&server, &service), &100));
+    assert_eq!(consumed(&server, "stored"), 40.0, "and nothing else is read");
+}

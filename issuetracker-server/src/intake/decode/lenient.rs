@@ -1,16 +1,21 @@
 //! JSON as some languages write it by default and the standard forbids: Python's `NaN` and `Infinity`, and halves of
-//! surrogate pairs in strings. Used only after the strict reader has failed.
+//! surrogate pairs in strings. And numbers beyond what a double can be, which the standard allows and we cannot read. Used
+//! only after the strict reader has failed.
 
-/// The text with `NaN`, `Infinity` and `-Infinity` as `null` and lone surrogates as `\\ufffd`; `None` if it has none.
+/// The text with `NaN`, `Infinity`, `-Infinity` and numbers that are too large as `null`, and lone surrogates as `\\ufffd`;
+/// `None` if it has none.
 pub(super) fn repair(text: &str) -> Option<String> {
     let mut repaired = String::with_capacity(text.len());
     let (mut rest, mut is_string, mut is_changed) = (text, false, false);
     while let Some(c) = rest.chars().next() {
         let (taken, replacement) = match (is_string, c) {
             (true, '\\') => escape(rest),
-            (false, 'N' | 'I' | '-') => {
+            (false, 'N' | 'I' | '-' | '0'..='9') => {
                 let word = ["NaN", "Infinity", "-Infinity"].into_iter().find(|word| rest.starts_with(word));
-                (word.map_or(1, str::len), word.map(|_| "null"))
+                match word {
+                    Some(word) => (word.len(), Some("null")),
+                    None => number(rest),
+                }
             }
             _ => (c.len_utf8(), None),
         };
@@ -20,6 +25,14 @@ pub(super) fn repair(text: &str) -> Option<String> {
         rest = &rest[taken..];
     }
     is_changed.then_some(repaired)
+}
+
+/// The length of the number at the start of `rest`, at least 1, and what replaces it if it is too large.
+fn number(rest: &str) -> (usize, Option<&'static str>) {
+    let is_of_number = |c: char| c.is_ascii_digit() || matches!(c, '+' | '-' | '.' | 'e' | 'E');
+    let length = rest.find(|c| !is_of_number(c)).unwrap_or(rest.len()).max(1);
+    let is_too_large = rest[..length].parse::<f64>().is_ok_and(f64::is_infinite);
+    (length, is_too_large.then_some("null"))
 }
 
 /// The length of the escape at the start of `rest`, and what replaces it if it is a lone surrogate.
@@ -49,6 +62,7 @@ mod tests {
     #[test]
     fn only_what_the_standard_forbids_is_replaced() {
         check(r#"{"a": NaN, "b": [-Infinity, Infinity], "c": -1}"#, Some(r#"{"a": null, "b": [null, null], "c": -1}"#));
+        check("[1e999, -2.5E+400, 1e9, -]", Some("[null, null, 1e9, -]"));
         check(r#"{"a": "NaN \" Infinity"}"#, None);
         check(r#"["\ud83d", "\ud83d\ude00", "\udcff!"]"#, Some(r#"["\ufffd", "\ud83d\ude00", "\ufffd!"]"#));
         check(r#"["\u00e9\\"]"#, None);

@@ -28,7 +28,7 @@ const KAFKA_UP: &str = "issuetracker_kafka_up";
 const HTTP_SECONDS: &str = "issuetracker_http_request_seconds";
 
 /// Counters without labels: there from the start, so that their first increase can be seen.
-const PLAIN: [&str; 4] = [COMMIT_ERRORS, ISSUES_CREATED, OCCURRENCES, REGRESSIONS];
+const PLAIN: [&str; 5] = [COMMIT_ERRORS, ISSUES_CREATED, OCCURRENCES, REGRESSIONS, GAP_RECORDS];
 const HISTOGRAMS: [&str; 3] = [COMMIT_SECONDS, HTTP_SECONDS, BATCH_SIZE];
 
 /// Name, and help text.

@@ -14,6 +14,7 @@ pub mod ingest;
 pub mod intake;
 #[cfg(feature = "kafka")]
 pub mod kafka;
+pub mod logs;
 pub mod metrics;
 pub mod notify;
 pub mod retention;

@@ -5,12 +5,11 @@ use std::{process::ExitCode, time::Duration};
 use clap::{Parser, Subcommand};
 use issuetracker_server::{
     app,
-    config::{Config, ConfigErrors, LogFormat},
+    config::{Config, ConfigErrors},
     dead_letters::command as dead_letters,
-    doctor, upkeep,
+    doctor, logs, upkeep,
 };
 use tokio_util::sync::CancellationToken;
-use tracing_subscriber::EnvFilter;
 
 /// Collects the errors of Rust services and serves the dashboard where they are solved.
 ///
@@ -68,7 +67,7 @@ fn main() -> ExitCode {
         config.describe().iter().for_each(|(name, value)| println!("{name}: {value}"));
         return ExitCode::SUCCESS;
     }
-    start_logs(&config);
+    logs::start(&config);
     config.describe().iter().for_each(|(name, value)| tracing::info!("{name}: {value}"));
 
     let result = tokio::runtime::Runtime::new().map_err(Into::into).and_then(|runtime| {
@@ -98,15 +97,6 @@ fn work(task: Task, config: Result<Config, ConfigErrors>) -> anyhow::Result<bool
             runtime.block_on(dead_letters::run(arguments, &config?, &mut out, &mut progress))
         }
         Task::Upkeep(command) => runtime.block_on(upkeep::run(command, &config?, &mut out)).map(|()| true),
-    }
-}
-
-fn start_logs(config: &Config) {
-    let filter = EnvFilter::try_new(&config.log_filter).unwrap_or_else(|_| EnvFilter::new("info"));
-    let logs = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
-    match config.log_format {
-        LogFormat::Text => logs.init(),
-        LogFormat::Json => logs.json().init(),
     }
 }
 

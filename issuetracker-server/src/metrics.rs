@@ -27,6 +27,10 @@ const GAP_RECORDS: &str = "issuetracker_consumer_gap_records_total";
 const KAFKA_UP: &str = "issuetracker_kafka_up";
 const HTTP_SECONDS: &str = "issuetracker_http_request_seconds";
 
+/// Counters without labels: there from the start, so that their first increase can be seen.
+const PLAIN: [&str; 5] = [COMMIT_ERRORS, ISSUES_CREATED, OCCURRENCES, REGRESSIONS, GAP_RECORDS];
+const HISTOGRAMS: [&str; 3] = [COMMIT_SECONDS, HTTP_SECONDS, BATCH_SIZE];
+
 /// Name, and help text.
 const HELP: [(&str, &str); 16] = [
     (RECORDS, "Events that arrived, by road and result (stored, duplicate, invalid)."),
@@ -61,11 +65,12 @@ pub fn install() -> Result<PrometheusHandle, BuildError> {
         .install_recorder()?;
     for (name, help) in HELP {
         match name {
-            COMMIT_SECONDS | HTTP_SECONDS | BATCH_SIZE => describe_histogram!(name, help),
+            _ if HISTOGRAMS.contains(&name) => describe_histogram!(name, help),
             CONSUMER_LAG | CONSUMER_OLDEST | PARTITIONS | KAFKA_UP => describe_gauge!(name, help),
             _ => describe_counter!(name, help),
         }
     }
+    PLAIN.into_iter().for_each(|name| counter!(name).increment(0));
     Ok(handle)
 }
 
@@ -191,5 +196,30 @@ mod tests {
         for (name, _) in HELP {
             assert!(docs.contains(&format!("`{name}`")), "docs/operations.md does not name {name}");
         }
+    }
+    /// What of this text is the name of a metric, and is none that is declared here.
+    fn unknown(text: &str) -> Vec<&str> {
+        let is_word = |character: char| character.is_ascii_alphanumeric() || character == '_';
+        let words = text.split(|character| !is_word(character)).filter(|word| word.starts_with("issuetracker_"));
+        let is_histogram = |word: &str| HISTOGRAMS.into_iter().any(|name| name == word);
+        let is_known = |word: &&str| {
+            let histogram = ["_bucket", "_sum", "_count"].iter().find_map(|suffix| word.strip_suffix(suffix));
+            histogram.is_some_and(is_histogram) || !is_histogram(word) && HELP.iter().any(|(name, _)| name == word)
+        };
+        words.filter(|word| !is_known(word)).collect()
+    }
+
+    #[test]
+    fn alerts_and_dashboard_name_only_metrics_that_are_there() {
+        for (file, text) in [
+            ("alerts.yaml", include_str!("../../deploy/alerts.yaml")),
+            ("grafana.json", include_str!("../../deploy/grafana.json")),
+        ] {
+            assert_eq!(unknown(text), <[&str; 0]>::default(), "deploy/{file}");
+            assert!(text.contains(CONSUMER_LAG), "deploy/{file} says nothing");
+        }
+        // The check itself can see.
+        let wrong = "sum(rate(issuetracker_errors_total{road=\"http\"}[5m])) / issuetracker_store_commit_seconds";
+        assert_eq!(unknown(wrong), ["issuetracker_errors_total", "issuetracker_store_commit_seconds"]);
     }
 }

@@ -1,6 +1,7 @@
 //! Every command that a person or CI types. `cargo xtask` lists them; `cargo demo` is short for `cargo xtask demo`.
 //! Standard library only, so that the first command of a fresh clone compiles in a second.
 
+mod chaos;
 mod demo;
 mod gate;
 mod library;
@@ -15,13 +16,18 @@ use run::{Outcome, cargo, cargo_with, script};
 /// Name, what it does, and the function that does it with the arguments that follow.
 type Task = (&'static str, &'static str, fn(&[String]) -> Outcome);
 
-const TASKS: [Task; 10] = [
+const TASKS: [Task; 11] = [
     (
         "demo",
         "start a server and an example that reports into it; prints the address to open (needs only Rust)",
         demo::run,
     ),
     ("test", "set up the real services, then run every test: Rust, and the dashboard in a browser", test::all),
+    (
+        "chaos",
+        "kill, freeze, fill and re-create what the server depends on: [--long] [--minutes N] [--only SCENARIO]",
+        chaos::run,
+    ),
     ("browser", "only the tests in a browser, on what is built", test::browser),
     ("services", "up [--install], down, status, env: real Kafka, Redis and Firestore on loopback", services),
     ("lint", "formatting, dependency rules, clippy, each feature alone, oldest compiler, package, documentation", lint),

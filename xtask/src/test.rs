@@ -49,7 +49,7 @@ fn install_browser_tests() -> Outcome {
 }
 
 /// Where the services listen, as `scripts/services env` says it: `export NAME=value` lines.
-fn service_variables() -> Outcome<Vec<(String, String)>> {
+pub(crate) fn service_variables() -> Outcome<Vec<(String, String)>> {
     let text = output(Command::new(root().join("scripts/services")).arg("env"), "scripts/services env")?;
     let pair = |line: &str| {
         let (name, value) = line.strip_prefix("export ")?.split_once('=')?;

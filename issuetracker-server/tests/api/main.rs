@@ -7,6 +7,7 @@ mod create;
 mod doctor;
 mod events;
 mod list;
+mod logs;
 mod process;
 #[path = "../support/mod.rs"]
 mod support;

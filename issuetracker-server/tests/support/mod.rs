@@ -107,7 +107,8 @@ impl Place {
             }
             let log = server.log();
             let line = log.lines().find_map(|line| line.split_once("listening on http://"));
-            line.map(|(_, address)| address.trim().to_owned()).ok_or(log)
+            // In JSON more of the line follows.
+            line.map(|(_, address)| address.split('"').next().unwrap().trim().to_owned()).ok_or(log)
         });
         server
     }
@@ -246,6 +247,15 @@ impl Server {
             self.child.try_wait().unwrap().ok_or_else(|| format!("it still runs; its log:\n{}", self.log()))
         });
         Ended { status, took: asked.elapsed(), log: self.log() }
+    }
+
+    /// How long it has used a processor until now.
+    pub(crate) fn processor_time(&self) -> Duration {
+        let stat = fs::read_to_string(format!("/proc/{}/stat", self.child.id())).unwrap();
+        // The fields after the command, which may contain anything: user and system time are the twelfth and thirteenth.
+        let fields = stat.rsplit(')').next().unwrap().split_whitespace().skip(11).take(2);
+        // In ticks of 10 ms, wherever this runs.
+        Duration::from_millis(fields.map(|ticks| 10 * ticks.parse::<u64>().unwrap()).sum())
     }
 
     /// Ends it as a crash does: nothing is finished, nothing is said.

@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     config::{Config, StoreConfig},
     dead_letters::DeadLetters,
-    health::Health,
+    health::{Health, PROJECTION},
     intake::{Committer, Intake},
     metrics,
     notify::Notifier,
@@ -26,6 +26,9 @@ const DRAIN_TIMEOUT: Duration = Duration::from_secs(4);
 /// How long the consumer may take, counted from the same moment.
 const CONSUMER_TIMEOUT: Duration = Duration::from_secs(9);
 
+/// How long the last news for other servers may take.
+const BROADCAST_TIMEOUT: Duration = Duration::from_secs(1);
+
 /// Runs the server until `shutdown`, then stops within ten seconds.
 ///
 /// # Errors
@@ -35,7 +38,7 @@ pub async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<
     let notifier = Notifier::default();
     let metrics = metrics::install().context("metrics cannot be recorded")?;
     let templates = Templates::compiled_in().context("a page template is broken")?;
-    let store = open_store(&config.store).await?;
+    let store = open_told_store(&config.store, &health).await?;
     let committer = Committer::new(Arc::clone(&store), notifier.clone());
     let listener = TcpListener::bind(config.http_addr)
         .await
@@ -46,6 +49,8 @@ pub async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<
     let dead_letters = make_dead_letters(&config, &intake, &store);
     let triage = Triage::new(Arc::clone(&store), intake.clone(), notifier.clone());
     let shared_store = Arc::clone(&store);
+    // Before anything is committed: what is must be told.
+    let broadcast = start_broadcast(&config, &notifier, &store, &health)?;
     let state = WebState::new(
         triage,
         intake,
@@ -81,6 +86,8 @@ pub async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<
         // What was in progress is read again at the next start, to the same effect.
         _ = out_of_time => tracing::warn!("the consumer did not stop in time"),
     }
+    // Last: it tells what all the others have changed.
+    broadcast.finish().await;
     tracing::info!("stopped");
     Ok(())
 }
@@ -105,6 +112,12 @@ async fn serve(listener: TcpListener, router: axum::Router, shutdown: &Cancellat
 /// # Errors
 /// If its file cannot be opened, or its credentials cannot be read.
 pub async fn open_store(config: &StoreConfig) -> anyhow::Result<Arc<dyn IssueStore>> {
+    open_told_store(config, &Health::default()).await
+}
+
+/// The same; `health` is told how far its local copy is, if it has one.
+#[cfg_attr(not(feature = "firestore"), expect(unused_variables, reason = "only Firestore has a copy"))]
+async fn open_told_store(config: &StoreConfig, health: &Health) -> anyhow::Result<Arc<dyn IssueStore>> {
     match config {
         StoreConfig::Embedded { path } => {
             let path = path.clone();
@@ -128,11 +141,74 @@ pub async fn open_store(config: &StoreConfig) -> anyhow::Result<Arc<dyn IssueSto
                     FirestoreStore::connect(config).await?
                 }
             };
+            tokio::spawn(report(store.progress(), health.clone()));
             Ok(Arc::new(store))
         }
         #[cfg(not(feature = "firestore"))]
         StoreConfig::Firestore { .. } => anyhow::bail!("this build has no Firestore"),
     }
+}
+
+/// Tells how far the store's local copy is, for as long as there is a store.
+#[cfg(feature = "firestore")]
+async fn report(mut progress: tokio::sync::watch::Receiver<crate::store::firestore::Progress>, health: Health) {
+    loop {
+        let state = progress.borrow_and_update().to_string();
+        match state.as_str() {
+            "" => health.up(PROJECTION),
+            state => health.tell(PROJECTION, state),
+        }
+        if progress.changed().await.is_err() {
+            return;
+        }
+    }
+}
+
+/// The task that tells other servers what this one changes, and hears of theirs.
+struct Broadcasting {
+    stop: CancellationToken,
+    task: Option<tokio::task::JoinHandle<()>>,
+}
+
+impl Broadcasting {
+    async fn finish(self) {
+        self.stop.cancel();
+        if let Some(task) = self.task {
+            let _ = tokio::time::timeout(BROADCAST_TIMEOUT, task).await;
+        }
+    }
+}
+
+#[cfg(feature = "kafka")]
+fn start_broadcast(
+    config: &Config,
+    notifier: &Notifier,
+    store: &Arc<dyn IssueStore>,
+    health: &Health,
+) -> anyhow::Result<Broadcasting> {
+    let stop = CancellationToken::new();
+    let Some(kafka) = &config.kafka else {
+        store.reconcile();
+        return Ok(Broadcasting { stop, task: None });
+    };
+    let broadcast = crate::broadcast::Broadcast::new(kafka, notifier.clone(), Arc::clone(store), health.clone())
+        .map_err(crate::kafka::NoClient::from)
+        .context("ISSUETRACKER_KAFKA_BROKERS: the Kafka client cannot be made")?;
+    let stopped = stop.clone();
+    let task = tokio::spawn(broadcast.run(stopped));
+    Ok(Broadcasting { stop, task: Some(task) })
+}
+
+#[cfg(not(feature = "kafka"))]
+#[expect(clippy::unnecessary_wraps, reason = "with Kafka it can fail")]
+fn start_broadcast(
+    _config: &Config,
+    _notifier: &Notifier,
+    store: &Arc<dyn IssueStore>,
+    _health: &Health,
+) -> anyhow::Result<Broadcasting> {
+    store.reconcile();
+    Ok(Broadcasting { stop: CancellationToken::new(), task: None })
 }
 
 #[cfg(feature = "kafka")]

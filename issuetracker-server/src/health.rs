@@ -34,6 +34,10 @@ pub const LAG: &str = "lag";
 /// The name of the check that tells of records that Kafka deleted before anybody read them; what is lost is lost, so it is
 /// never bad.
 pub const GAP: &str = "gap";
+/// The name of the check that tells whether servers hear of each other's changes; it is never bad.
+pub const CHANGES: &str = "changes";
+/// The name of the check that tells how far the local copy for lists and search is; it is never bad.
+pub const PROJECTION: &str = "projection";
 /// The name of the check of the store.
 pub const STORE: &str = "store";
 
@@ -72,7 +76,9 @@ impl Health {
     /// What pages say above everything else while something is down.
     pub fn notice(&self) -> Option<String> {
         let checks = self.snapshot();
-        let down = checks.iter().find(|(_, check)| !check.ok)?;
+        let Some(down) = checks.iter().find(|(_, check)| !check.ok) else {
+            return checks.get(PROJECTION)?.reason.clone();
+        };
         let consequence = match *down.0 {
             STORE => "this page may be incomplete",
             _ => "new errors wait in the topic and appear later",

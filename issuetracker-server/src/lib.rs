@@ -3,6 +3,8 @@
 
 pub mod app;
 pub mod auth;
+#[cfg(feature = "kafka")]
+pub mod broadcast;
 pub mod config;
 pub mod dead_letters;
 pub mod doctor;

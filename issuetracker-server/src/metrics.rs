@@ -25,14 +25,17 @@ const CONSUMER_OLDEST: &str = "issuetracker_consumer_oldest_seconds";
 const PARTITIONS: &str = "issuetracker_consumer_partitions";
 const GAP_RECORDS: &str = "issuetracker_consumer_gap_records_total";
 const KAFKA_UP: &str = "issuetracker_kafka_up";
+const PROJECTED: &str = "issuetracker_projection_issues";
+const UNREADABLE: &str = "issuetracker_unreadable_documents_total";
+const CHANGES: &str = "issuetracker_changes_total";
 const HTTP_SECONDS: &str = "issuetracker_http_request_seconds";
 
 /// Counters without labels: there from the start, so that their first increase can be seen.
-const PLAIN: [&str; 5] = [COMMIT_ERRORS, ISSUES_CREATED, OCCURRENCES, REGRESSIONS, GAP_RECORDS];
+const PLAIN: [&str; 6] = [COMMIT_ERRORS, ISSUES_CREATED, OCCURRENCES, REGRESSIONS, GAP_RECORDS, UNREADABLE];
 const HISTOGRAMS: [&str; 3] = [COMMIT_SECONDS, HTTP_SECONDS, BATCH_SIZE];
 
 /// Name, and help text.
-const HELP: [(&str, &str); 16] = [
+const HELP: [(&str, &str); 19] = [
     (RECORDS, "Events that arrived, by road and result (stored, duplicate, invalid)."),
     (BATCH_SIZE, "Records in one commit."),
     (DEAD_LETTERS, "Records sent to the dead letters, by reason."),
@@ -48,6 +51,9 @@ const HELP: [(&str, &str); 16] = [
     (PARTITIONS, "Partitions that this server owns, and those of them that wait."),
     (GAP_RECORDS, "Records that Kafka deleted before they were consumed."),
     (KAFKA_UP, "1 while the broker answers."),
+    (PROJECTED, "Issues in the local copy that lists and search are answered from, when all were read last."),
+    (UNREADABLE, "Stored documents that could not be read and were left out of a list."),
+    (CHANGES, "Messages between servers about issues that one has changed, by direction (told, heard)."),
     (HTTP_SECONDS, "Duration of HTTP requests, by route, method and status."),
 ];
 
@@ -66,7 +72,7 @@ pub fn install() -> Result<PrometheusHandle, BuildError> {
     for (name, help) in HELP {
         match name {
             _ if HISTOGRAMS.contains(&name) => describe_histogram!(name, help),
-            CONSUMER_LAG | CONSUMER_OLDEST | PARTITIONS | KAFKA_UP => describe_gauge!(name, help),
+            CONSUMER_LAG | CONSUMER_OLDEST | PARTITIONS | KAFKA_UP | PROJECTED => describe_gauge!(name, help),
             _ => describe_counter!(name, help),
         }
     }
@@ -176,6 +182,22 @@ pub fn gap(records: u64) {
 /// Sets whether the broker answers.
 pub fn kafka_up(is_up: bool) {
     gauge!(KAFKA_UP).set(f64::from(u8::from(is_up)));
+}
+
+/// Sets how many issues the local copy has.
+pub fn projected(issues: u64) {
+    #[expect(clippy::cast_precision_loss, reason = "more than 2^53 issues do not happen")]
+    gauge!(PROJECTED).set(issues as f64);
+}
+
+/// Counts a stored document that was left out of a list.
+pub fn unreadable_document() {
+    counter!(UNREADABLE).increment(1);
+}
+
+/// Counts a message to other servers (`told`) or from them (`heard`).
+pub fn changes(direction: &'static str) {
+    counter!(CHANGES, "direction" => direction).increment(1);
 }
 
 /// Notes a request.

@@ -1,13 +1,22 @@
 //! Tells open dashboards which issues have changed: ids only, after the commit. Nobody waits for anybody here; a
-//! listener that lags behind is told so and reads the list again.
+//! listener that lags behind is told so and reads the list again. What this server has changed is kept for whoever tells
+//! the other servers (`broadcast`); what they have changed only passes through.
 
-use tokio::sync::broadcast;
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use tokio::sync::{Notify, broadcast};
 
 use crate::domain::{IssueId, Occurrence};
 use crate::store::Stored;
 
 /// Changes that a slow listener may be behind before it misses some.
 const CAPACITY: usize = 256;
+
+/// Ids that may wait to be told to other servers, before they are told to look at everything: some 10 MB.
+const MAX_UNTOLD: usize = 100_000;
 
 /// Which issues one commit has touched.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -19,18 +28,20 @@ pub struct Change {
 }
 
 impl Change {
-    /// What a committed batch has changed; `None` if nothing.
+    /// What a committed batch has changed; `None` if nothing. What was committed before is told again: whoever did it may
+    /// have died before he told.
     pub fn of(occurrences: &[Occurrence], results: &[Stored]) -> Option<Self> {
-        let mut change = Self::default();
+        // By id, and whether it is new.
+        let mut changed: BTreeMap<&IssueId, bool> = BTreeMap::new();
         for (occurrence, result) in occurrences.iter().zip(results) {
-            let Stored::New { created, .. } = result else { continue };
-            if !change.ids.contains(&occurrence.issue_id) {
-                change.ids.push(occurrence.issue_id.clone());
-                if *created {
-                    change.created.push(occurrence.issue_id.clone());
-                }
+            match result {
+                Stored::New { created, .. } => *changed.entry(&occurrence.issue_id).or_default() |= created,
+                Stored::Duplicate => drop(changed.entry(&occurrence.issue_id).or_default()),
+                Stored::NoIssue | Stored::Refused => (),
             }
         }
+        let created = changed.iter().filter(|(_, is_new)| **is_new).map(|(id, _)| (*id).clone()).collect();
+        let change = Self { ids: changed.into_keys().cloned().collect(), created };
         (!change.ids.is_empty()).then_some(change)
     }
 
@@ -44,17 +55,24 @@ impl Change {
 #[derive(Debug, Clone)]
 pub struct Notifier {
     changes: broadcast::Sender<Change>,
+    untold: Arc<Untold>,
 }
 
 impl Default for Notifier {
     fn default() -> Self {
-        Self { changes: broadcast::channel(CAPACITY).0 }
+        Self { changes: broadcast::channel(CAPACITY).0, untold: Arc::default() }
     }
 }
 
 impl Notifier {
-    /// Tells everybody who listens at this moment.
+    /// Tells everybody who listens at this moment what this server has changed.
     pub fn publish(&self, change: Change) {
+        self.untold.add(&change);
+        self.pass_on(change);
+    }
+
+    /// Tells everybody who listens at this moment what another server has changed.
+    pub fn pass_on(&self, change: Change) {
         // No listener is no error.
         let _ = self.changes.send(change);
     }
@@ -62,5 +80,125 @@ impl Notifier {
     /// Listens from now on.
     pub fn subscribe(&self) -> broadcast::Receiver<Change> {
         self.changes.subscribe()
+    }
+
+    /// Keeps from now on what other servers have to be told.
+    pub fn untold(&self) -> Arc<Untold> {
+        let mut pending = self.untold.pending.lock().unwrap_or_else(PoisonError::into_inner);
+        pending.get_or_insert_default();
+        drop(pending);
+        Arc::clone(&self.untold)
+    }
+}
+
+/// What this server has changed and the others were not told yet. It holds each id once, however often it changes.
+#[derive(Debug, Default)]
+pub struct Untold {
+    /// `None` while there is nobody to tell it.
+    pending: Mutex<Option<News>>,
+    woken: Notify,
+}
+
+/// What is to be told.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum News {
+    /// These have changed; `true` if they are new.
+    Issues(BTreeMap<IssueId, bool>),
+    /// Too many to name them.
+    Everything,
+}
+
+impl Default for News {
+    fn default() -> Self {
+        Self::Issues(BTreeMap::new())
+    }
+}
+
+impl News {
+    /// Whether there is nothing to tell.
+    pub fn is_empty(&self) -> bool {
+        matches!(self, Self::Issues(ids) if ids.is_empty())
+    }
+
+    /// Adds what is to be told as well.
+    pub fn add(&mut self, other: Self) {
+        match (&mut *self, other) {
+            (Self::Issues(ids), Self::Issues(others)) if ids.len() + others.len() <= MAX_UNTOLD => {
+                others.into_iter().for_each(|(id, is_new)| *ids.entry(id).or_default() |= is_new);
+            }
+            _ => *self = Self::Everything,
+        }
+    }
+}
+
+impl Untold {
+    fn add(&self, change: &Change) {
+        let ids = change.ids.iter().map(|id| (id.clone(), false));
+        let created = change.created.iter().map(|id| (id.clone(), true));
+        self.put_back(News::Issues(ids.chain(created).collect()));
+    }
+
+    /// What could not be told.
+    pub fn put_back(&self, news: News) {
+        let mut pending = self.pending.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(pending) = &mut *pending {
+            pending.add(news);
+            self.woken.notify_one();
+        }
+    }
+
+    /// Takes all there is, at once.
+    pub fn take(&self) -> News {
+        let mut pending = self.pending.lock().unwrap_or_else(PoisonError::into_inner);
+        pending.as_mut().map(std::mem::take).unwrap_or_default()
+    }
+
+    /// Returns when there is something to tell.
+    pub async fn wait(&self) {
+        loop {
+            let is_empty = {
+                let pending = self.pending.lock().unwrap_or_else(PoisonError::into_inner);
+                pending.as_ref().is_none_or(News::is_empty)
+            };
+            if !is_empty {
+                return;
+            }
+            self.woken.notified().await;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn id(text: &str) -> IssueId {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn each_id_waits_once_and_what_is_new_stays_new() {
+        let notifier = Notifier::default();
+        notifier.publish(Change::of_one(&id("before")));
+        let untold = notifier.untold();
+        notifier.publish(Change { ids: vec![id("a"), id("b")], created: vec![id("b")] });
+        notifier.publish(Change::of_one(&id("b")));
+        notifier.pass_on(Change::of_one(&id("foreign")));
+        let news = untold.take();
+        assert_eq!(news, News::Issues(BTreeMap::from([(id("a"), false), (id("b"), true)])));
+        assert!(untold.take().is_empty());
+        untold.put_back(news.clone());
+        assert_eq!(untold.take(), news, "what could not be told waits again");
+    }
+
+    #[test]
+    fn too_many_become_everything() {
+        let untold = Notifier::default().untold();
+        let ids =
+            |from: usize| (from..from + MAX_UNTOLD / 2 + 1).map(|index| (id(&index.to_string()), false)).collect();
+        untold.put_back(News::Issues(ids(0)));
+        untold.put_back(News::Issues(ids(MAX_UNTOLD)));
+        assert_eq!(untold.take(), News::Everything);
+        assert!(untold.take().is_empty());
     }
 }

@@ -33,6 +33,11 @@ const TASKS: [Task; 11] = [
     ("lint", "formatting, dependency rules, clippy, each feature alone, oldest compiler, package, documentation", lint),
     ("tidy", "only the dependency rules, each with its positive control", tidy::run),
     ("bench", "what does an error! cost the caller? Beside sentry and OpenTelemetry", bench),
+    (
+        "bench-server",
+        "firestore [streams] [events]: how fast is the store beside bare commits on the same emulator?",
+        bench_server,
+    ),
     ("gate", "count instructions and allocations of the calling thread, against limits (needs valgrind)", gate::run),
     ("screenshots", "take the pictures in docs/screenshots again", test::screenshots),
     ("ci", "all that CI runs: lint, test, gate, and the demo until its first error is on the dashboard", ci),
@@ -72,6 +77,17 @@ fn lint(_: &[String]) -> Outcome {
 fn bench(arguments: &[String]) -> Outcome {
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     cargo(&[&["bench", "-p", "benches", "--"], arguments.as_slice()].concat())
+}
+
+fn bench_server(arguments: &[String]) -> Outcome {
+    let Some(("firestore", rest)) = arguments.split_first().map(|(what, rest)| (what.as_str(), rest)) else {
+        return Err("what is to be measured? `firestore`".to_owned());
+    };
+    script("scripts/services", &["up".to_owned(), "firestore".to_owned()])?;
+    let rest: Vec<&str> = rest.iter().map(String::as_str).collect();
+    let build = ["run", "--release", "-p", "benches", "--no-default-features", "--features", "server"];
+    let what = ["--bin", "firestore_throughput", "--"];
+    cargo_with(&[&build[..], &what, &rest].concat(), &test::service_variables()?)
 }
 
 fn ci(_: &[String]) -> Outcome {

@@ -24,6 +24,8 @@ pub struct KafkaConfig {
     pub group: String,
     /// Where records go that cannot be read.
     pub dlq_topic: String,
+    /// Where servers tell each other what they have changed.
+    pub changes_topic: String,
     /// Partitions of a topic that has to be created.
     pub partitions: i32,
     /// Retention of a topic that has to be created.
@@ -66,8 +68,9 @@ impl fmt::Debug for Secret {
 impl KafkaConfig {
     /// The effective values, a line each, without secrets.
     pub(super) fn describe(&self) -> Vec<(&'static str, String)> {
-        let Self { brokers, topic, group, dlq_topic, security, .. } = self;
-        let mut lines = vec![("kafka", format!("{brokers}, topic {topic}, group {group}, dead letters {dlq_topic}"))];
+        let Self { brokers, topic, group, dlq_topic, changes_topic, security, .. } = self;
+        let topics = format!("topic {topic}, group {group}, dead letters {dlq_topic}, changes {changes_topic}");
+        let mut lines = vec![("kafka", format!("{brokers}, {topics}"))];
         let user = security.sasl_username.as_ref().zip(security.sasl_mechanism.as_ref());
         let user = user.map(|(name, mechanism)| format!(", {mechanism} as {name}, password ***")).unwrap_or_default();
         let certificate = if security.ssl_certificate_file.is_some() { ", with a certificate of its own" } else { "" };
@@ -81,6 +84,7 @@ pub(super) fn read(variables: &mut Variables) -> Option<KafkaConfig> {
     let topic = variables.text("KAFKA_TOPIC").unwrap_or_else(|| "alphafusion.issues".to_owned());
     let group = variables.text("KAFKA_GROUP").unwrap_or_else(|| "issuetracker-consumer".to_owned());
     let dlq_topic = variables.text("KAFKA_DLQ_TOPIC").unwrap_or_else(|| format!("{topic}.dlq"));
+    let changes_topic = variables.text("KAFKA_CHANGES_TOPIC").unwrap_or_else(|| format!("{topic}.changes"));
     let partitions = variables.parse("KAFKA_PARTITIONS", "expected a number from 1 to 10000").unwrap_or(6);
     if !(1..=10_000).contains(&partitions) {
         variables.problem("KAFKA_PARTITIONS", "expected a number from 1 to 10000");
@@ -90,7 +94,9 @@ pub(super) fn read(variables: &mut Variables) -> Option<KafkaConfig> {
         variables.problem("KAFKA_RETENTION_HOURS", "expected at least 1: what an outage keeps waiting must not expire");
     }
     let max_invalid = variables.parse("KAFKA_MAX_INVALID", "expected a number, 0 for no limit").unwrap_or(1_000);
-    for (name, topic) in [("KAFKA_TOPIC", &topic), ("KAFKA_DLQ_TOPIC", &dlq_topic)] {
+    for (name, topic) in
+        [("KAFKA_TOPIC", &topic), ("KAFKA_DLQ_TOPIC", &dlq_topic), ("KAFKA_CHANGES_TOPIC", &changes_topic)]
+    {
         let is_allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');
         if topic.len() > 249 || !topic.bytes().all(is_allowed) {
             variables.problem(name, "a topic's name is at most 249 letters, digits, `.`, `_` and `-`");
@@ -99,13 +105,16 @@ pub(super) fn read(variables: &mut Variables) -> Option<KafkaConfig> {
     if topic == dlq_topic {
         variables.problem("KAFKA_DLQ_TOPIC", "the dead letters need a topic of their own");
     }
+    if changes_topic == topic || changes_topic == dlq_topic {
+        variables.problem("KAFKA_CHANGES_TOPIC", "what servers tell each other needs a topic of its own");
+    }
     let security = security(variables);
     let brokers = brokers?;
     if !cfg!(feature = "kafka") {
         variables.problem("KAFKA_BROKERS", "this build has no Kafka: build it with the feature `kafka`");
     }
     let retention = Duration::from_secs(u64::from(hours) * 3_600);
-    Some(KafkaConfig { brokers, topic, group, dlq_topic, partitions, retention, max_invalid, security })
+    Some(KafkaConfig { brokers, topic, group, dlq_topic, changes_topic, partitions, retention, max_invalid, security })
 }
 
 /// As the library checks its own (`TRACING_ISSUES_KAFKA_*`), so that one set of values serves both.
@@ -207,6 +216,7 @@ mod tests {
         let kafka = read(&[]).unwrap();
         assert_eq!((kafka.topic.as_str(), kafka.group.as_str()), ("alphafusion.issues", "issuetracker-consumer"));
         assert_eq!((kafka.dlq_topic.as_str(), kafka.partitions), ("alphafusion.issues.dlq", 6));
+        assert_eq!(kafka.changes_topic, "alphafusion.issues.changes");
         assert_eq!(kafka.retention, Duration::from_secs(7 * 86_400));
         assert_eq!((kafka.max_invalid, kafka.security.protocol.as_str()), (1_000, "plaintext"));
     }

@@ -7,7 +7,7 @@ use super::{Config, ConfigErrors};
 const PREFIX: &str = "ISSUETRACKER_";
 
 /// Every name there is; docs/operations.md has the table.
-const NAMES: [&str; 26] = [
+const NAMES: [&str; 27] = [
     "HTTP_ADDR",
     "STORE",
     "STORE_PATH",
@@ -19,6 +19,7 @@ const NAMES: [&str; 26] = [
     "KAFKA_TOPIC",
     "KAFKA_GROUP",
     "KAFKA_DLQ_TOPIC",
+    "KAFKA_CHANGES_TOPIC",
     "KAFKA_PARTITIONS",
     "KAFKA_RETENTION_HOURS",
     "KAFKA_MAX_INVALID",

@@ -306,6 +306,15 @@ pub trait IssueStore: Send + Sync {
         None
     }
 
+    /// Reads anew what another server says it has changed, for a store that keeps a copy.
+    async fn refresh(&self, _ids: &[IssueId]) -> Result<(), StoreError> {
+        Ok(())
+    }
+
+    /// Has everything read anew that others may have changed without saying so. Returns at once; it is done in the
+    /// background, however long that takes.
+    fn reconcile(&self) {}
+
     /// Answers when the store can be read and written.
     async fn check(&self) -> Result<(), StoreError>;
 }

@@ -94,7 +94,12 @@ async fn emulated_firestore() -> issuetracker_server::store::firestore::Firestor
     );
     // A project of its own isolates each test.
     let project = format!("contract-{}", Uuid::now_v7().simple());
-    issuetracker_server::store::firestore::FirestoreStore::connect_emulator(&project, &address).await.unwrap()
+    let store =
+        issuetracker_server::store::firestore::FirestoreStore::connect_emulator(&project, &address).await.unwrap();
+    // Lists and search come from its copy, as they do in a server that has started.
+    store.reconcile();
+    store.progress().wait_for(|progress| progress.is_complete).await.unwrap();
+    store
 }
 
 fn at(second: i64) -> Timestamp {

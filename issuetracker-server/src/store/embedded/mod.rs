@@ -4,6 +4,8 @@
 mod backup;
 mod connection;
 mod forget;
+#[cfg(feature = "firestore")]
+pub(in crate::store) mod mirror;
 mod read;
 mod row;
 #[cfg(test)]
@@ -43,7 +45,10 @@ impl EmbeddedStore {
     /// # Errors
     /// If the file cannot be opened or was written by a newer version.
     pub fn open(path: &Path) -> Result<Self, StoreError> {
-        let writer = connection::open_for_writing(path)?;
+        Self::on(connection::open_for_writing(path)?, path)
+    }
+
+    fn on(writer: Connection, path: &Path) -> Result<Self, StoreError> {
         Ok(Self {
             writer: Writer::start(writer)?,
             readers: Arc::new(Readers::at(path)),

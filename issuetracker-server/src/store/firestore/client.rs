@@ -25,7 +25,7 @@ use tokio::{
     time::{sleep, timeout},
 };
 
-use super::{FirestoreConfig, unavailable};
+use super::{FirestoreConfig, limits, unavailable};
 use crate::store::StoreError;
 
 /// Given explicitly, so that no environment variable sends production's data, or its token, elsewhere.
@@ -57,9 +57,17 @@ pub(super) struct Client {
 /// Why a commit was not done.
 pub(super) enum Refused {
     /// A precondition did not hold, or somebody else was writing: read again. Nothing was written.
-    Stale,
+    Stale(Status),
     /// Anything else; the outcome may be unknown.
     Failed(StoreError),
+}
+
+/// What was found at a name.
+pub(super) struct Look {
+    pub(super) name: String,
+    pub(super) document: Option<Document>,
+    /// When.
+    pub(super) at: Timestamp,
 }
 
 impl Client {
@@ -97,15 +105,25 @@ impl Client {
     /// Writes all or nothing, in one request that belongs to no transaction. Tells for each write when its document was
     /// changed last.
     pub(super) async fn commit(&self, writes: Vec<Write>) -> Result<Vec<Option<Timestamp>>, Refused> {
+        limits::check(&writes).map_err(Refused::Failed)?;
+        self.send(writes).await
+    }
+
+    /// As [`commit`](Self::commit), and Firestore itself says whether it is too much.
+    pub(super) async fn send(&self, writes: Vec<Write>) -> Result<Vec<Option<Timestamp>>, Refused> {
         let db = self.db().await.map_err(Refused::Failed)?;
         let request = CommitRequest { database: db.get_database_path().clone(), writes, ..CommitRequest::default() };
         let request = self.request(request, RequestTimeouts::new().with_total(REQUEST_TIMEOUT));
         match db.client().get().commit(request).await {
             Ok(answer) => Ok(answer.into_inner().write_results.into_iter().map(|result| result.update_time).collect()),
             Err(status) => Err(match status.code() {
-                Code::AlreadyExists | Code::FailedPrecondition | Code::NotFound | Code::Aborted => Refused::Stale,
+                Code::AlreadyExists | Code::FailedPrecondition | Code::NotFound | Code::Aborted => {
+                    Refused::Stale(status)
+                }
                 // The documents themselves: no repetition mends them.
                 Code::InvalidArgument => Refused::Failed(StoreError::Refused(status.into())),
+                // Also what an operator has to mend (permission, credentials, quota, a database that is not there): an
+                // outage, since the same commit succeeds once that is done.
                 _ => Refused::Failed(unavailable(status)),
             }),
         }
@@ -117,8 +135,15 @@ impl Client {
         names: Vec<String>,
         only_field: Option<&str>,
     ) -> Result<HashMap<String, Document>, StoreError> {
+        let looked = self.look(names, only_field).await?;
+        let found = looked.into_iter().filter_map(|look| look.document.map(|document| (look.name, document)));
+        Ok(found.collect())
+    }
+
+    /// What is at each of `names`, all as of the same moment.
+    pub(super) async fn look(&self, names: Vec<String>, only_field: Option<&str>) -> Result<Vec<Look>, StoreError> {
         if names.is_empty() {
-            return Ok(HashMap::new());
+            return Ok(Vec::new());
         }
         let db = self.db().await?;
         let request = BatchGetDocumentsRequest {
@@ -128,14 +153,16 @@ impl Client {
             ..BatchGetDocumentsRequest::default()
         };
         retried(|| async {
-            let mut found = HashMap::new();
+            let mut looked = Vec::new();
             let mut answers = db.client().get().batch_get_documents(self.read(request.clone())).await?.into_inner();
             while let Some(answer) = answers.message().await? {
-                if let Some(Got::Found(document)) = answer.result {
-                    found.insert(document.name.clone(), document);
-                }
+                let at = answer.read_time.unwrap_or_default();
+                looked.extend(answer.result.map(|result| match result {
+                    Got::Found(document) => Look { name: document.name.clone(), document: Some(document), at },
+                    Got::Missing(name) => Look { name, document: None, at },
+                }));
             }
-            Ok(found)
+            Ok(looked)
         })
         .await
     }

@@ -13,7 +13,7 @@ use super::{FirestoreStore, client::Refused, document, query, write};
 use crate::{
     domain::{Issue, IssueId},
     retention::{Forgotten, IDS_KEPT, Retention},
-    store::StoreError,
+    store::{IssueStore, StoreError},
 };
 
 /// Documents that are removed with one commit.
@@ -105,8 +105,11 @@ impl FirestoreStore {
                 // The issue first, and only if nothing has happened to it: what is beneath it is nobody's then.
                 self.recent.forget([&found.name]);
                 match self.client.commit(vec![write::delete_as_read(&found)]).await {
-                    Ok(_) => self.remove_beneath(&issue.id).await?,
-                    Err(Refused::Stale) => continue,
+                    Ok(_) => {
+                        self.refresh(std::slice::from_ref(&issue.id)).await?;
+                        self.remove_beneath(&issue.id).await?;
+                    }
+                    Err(Refused::Stale(_)) => continue,
                     Err(Refused::Failed(error)) => return Err(error),
                 }
                 removed += 1;

@@ -15,14 +15,12 @@ use firestore::gcloud_sdk::{
 use super::{
     FirestoreStore,
     client::Refused,
-    document,
-    facets::{self, Facet},
-    service_days, unavailable,
+    document, service_days, unavailable,
     value::Fields,
-    write::{ATTEMPTS, create, pause, put, save},
+    write::{ATTEMPTS, absent, create, pause, put, save},
 };
 use crate::{
-    domain::{ActivityKind, Effect, IssueId, Occurrence, fold},
+    domain::{ActivityKind, Effect, Issue, IssueId, Occurrence, fold},
     store::{
         Batch, StoreError, Stored, Watermark,
         resolve::{Alias, Destination, Found, Resolver, by_issue},
@@ -30,26 +28,30 @@ use crate::{
 };
 
 /// The most occurrences of one commit. Each makes one to four writes.
-const MAX_OCCURRENCES: usize = 500;
+pub(super) const MAX_OCCURRENCES: usize = 500;
 
 /// The most bytes of one commit. Firestore takes 10 MiB, index entries included.
 const MAX_BYTES: usize = 4 << 20;
 
 /// What is stored of the issues of a batch.
-struct Loaded {
+pub(super) struct Loaded {
     /// Where each occurrence goes.
-    destinations: Vec<Destination>,
-    /// Issues, daily comments, facets and the watermark, by name.
-    documents: HashMap<String, Document>,
+    pub(super) destinations: Vec<Destination>,
+    /// Issues, daily comments and the watermark, by name.
+    pub(super) documents: HashMap<String, Document>,
     /// The names of activities that events made before; empty if they were not looked for.
-    activities: HashSet<String>,
+    pub(super) activities: HashSet<String>,
 }
 
 /// A commit to be made, and what it means.
-struct Plan {
-    writes: Vec<Write>,
+pub(super) struct Plan {
+    pub(super) writes: Vec<Write>,
     /// Documents that may be wanted again soon, each with the index of its write.
-    saved: Vec<(usize, Document)>,
+    pub(super) saved: Vec<(usize, Document)>,
+    /// The issues among them, for the projection.
+    issues: Vec<(usize, Issue)>,
+    /// New aliases, likewise.
+    aliases: Vec<(usize, IssueId)>,
     /// What became of each occurrence.
     stored: Vec<Stored>,
     /// Events that issues have more.
@@ -93,13 +95,11 @@ impl FirestoreStore {
         part: &[Occurrence],
         watermark: Option<&Watermark>,
     ) -> Result<Option<Vec<Stored>>, StoreError> {
-        let facets = self.facets.unseen(part);
+        let mut refusal = None;
         for attempt in 0..ATTEMPTS {
             pause(attempt).await;
-            let loaded = self.load(part, &facets, watermark, attempt > 0).await?;
-            let Plan { mut writes, saved, stored, grown } = self.plan(part, watermark, &loaded)?;
-            let facets_name = self.paths().facets();
-            writes.extend(facets::addition(facets_name.clone(), loaded.documents.get(&facets_name), &facets)?);
+            let loaded = self.load(part, watermark, attempt > 0).await?;
+            let Plan { writes, saved, issues, aliases, stored, grown } = self.plan(part, watermark, &loaded)?;
             if part.len() > 1 && writes.iter().map(Message::encoded_len).sum::<usize>() > MAX_BYTES {
                 return Ok(None);
             }
@@ -112,15 +112,21 @@ impl FirestoreStore {
                     self.recent.remember(saved.into_iter().filter_map(|(index, document)| {
                         Some(Document { update_time: Some(time_of(index)?), ..document })
                     }));
-                    self.facets.remember(facets);
                     grown.iter().for_each(|(id, events)| self.grown.add(id, *events));
+                    let issues = issues.into_iter().filter_map(|(index, issue)| Some((issue, time_of(index)?)));
+                    let aliases = aliases.into_iter().filter_map(|(index, id)| Some((id, time_of(index)?)));
+                    self.projection.take_committed(issues, aliases).await;
                     return Ok(Some(stored));
                 }
-                Err(Refused::Stale) => (),
-                Err(Refused::Failed(error)) => return Err(error),
+                Err(Refused::Stale(status)) => refusal = Some(status),
+                Err(Refused::Failed(error)) => {
+                    self.projection.doubt(issues.iter().map(|(_, issue)| self.paths().issue(issue.id.as_str())));
+                    return Err(error);
+                }
             }
         }
-        Err(unavailable("others kept changing the same issues"))
+        let refusal = refusal.map(|status| status.to_string()).unwrap_or_default();
+        Err(unavailable(format!("others kept changing the same issues: {refusal}")))
     }
 
     /// Reads what is stored of the issues of `part`. After a refusal nothing is taken from memory, and it is asked which
@@ -128,21 +134,31 @@ impl FirestoreStore {
     async fn load(
         &self,
         part: &[Occurrence],
-        facets: &BTreeSet<Facet>,
         watermark: Option<&Watermark>,
         is_refused: bool,
     ) -> Result<Loaded, StoreError> {
         let paths = self.paths();
-        let own: BTreeSet<String> = part.iter().map(|occurrence| paths.issue(occurrence.issue_id.as_str())).collect();
-        let mut names: Vec<String> = own.into_iter().collect();
-        names.extend(watermark.map(|watermark| paths.watermark(&watermark.topic, watermark.partition)));
-        let mut documents = HashMap::new();
+        let own: BTreeSet<&IssueId> = part.iter().map(|occurrence| &occurrence.issue_id).collect();
+        let (mut documents, mut impossible) = (HashMap::new(), HashSet::new());
+        if !is_refused {
+            impossible = self.impossible(part).await;
+        }
+        let own = own.into_iter().filter(|id| !impossible.contains(id.as_str()));
+        let mut names: Vec<String> = own.map(|id| paths.issue(id.as_str())).collect();
+        let mut place: Vec<String> =
+            watermark.iter().map(|watermark| paths.watermark(&watermark.topic, watermark.partition)).collect();
         if !is_refused {
             self.recent.find(&mut names, &mut documents);
+            self.recent.find(&mut place, &mut documents);
         }
-        names.extend((!facets.is_empty()).then(|| paths.facets()));
-        documents.extend(self.client.get(names, None).await?);
-        documents.extend(self.client.get(self.other_ids(part, &documents), None).await?);
+        let (looks, places) = tokio::try_join!(self.client.look(names, None), self.client.get(place, None))?;
+        documents.extend(places);
+        documents.extend(looks.iter().filter_map(|look| Some((look.name.clone(), look.document.clone()?))));
+        // Somebody else has written them, and may have died before he told.
+        self.projection.take_looks(looks.into_iter().filter(|_| is_refused)).await;
+        let others = self.client.get(self.other_ids(part, &documents, &impossible), None).await?;
+        self.projection.take_aliases(others.values().filter(|document| paths.is_alias(&document.name))).await;
+        documents.extend(others);
         let destinations = Resolver::new(|id: &IssueId| self.found(id, &documents)).resolve_all(part)?;
 
         let mut names: BTreeSet<String> = BTreeSet::new();
@@ -173,14 +189,38 @@ impl FirestoreStore {
         Ok(Loaded { destinations, documents, activities: activities.into_keys().collect() })
     }
 
+    /// The issues of `part` of which is known that they do not exist, under no name; should one be there after all, the
+    /// commit is refused, and then nothing is taken for known.
+    async fn impossible(&self, part: &[Occurrence]) -> HashSet<String> {
+        let ids = |occurrence: &Occurrence| {
+            let ids = occurrence.former_issue_ids.iter().chain([&occurrence.issue_id]);
+            ids.map(ToString::to_string).collect::<Vec<_>>()
+        };
+        // A comment on an issue that is not there creates nothing, so no refusal would tell that it is there after all.
+        let (comments, others): (Vec<_>, Vec<_>) =
+            part.iter().partition(|occurrence| occurrence.effect == Effect::Commented);
+        let mut unknown: HashSet<String> = others.into_iter().flat_map(ids).collect();
+        for id in comments.into_iter().flat_map(ids) {
+            unknown.remove(&id);
+        }
+        self.projection.impossible(unknown).await
+    }
+
     /// Under which other names the issues of `part` may be known that are not among `documents`.
-    fn other_ids(&self, part: &[Occurrence], documents: &HashMap<String, Document>) -> Vec<String> {
+    fn other_ids(
+        &self,
+        part: &[Occurrence],
+        documents: &HashMap<String, Document>,
+        impossible: &HashSet<String>,
+    ) -> Vec<String> {
         let paths = self.paths();
+        let is_possible = |id: &&IssueId| !impossible.contains(id.as_str());
         let is_missing = |occurrence: &&Occurrence| !documents.contains_key(&paths.issue(occurrence.issue_id.as_str()));
         let names = part.iter().filter(is_missing).flat_map(|occurrence| {
-            let former = occurrence.former_issue_ids.iter();
+            let former = occurrence.former_issue_ids.iter().filter(is_possible);
             let former = former.flat_map(move |id| [paths.issue(id.as_str()), paths.alias(id.as_str())]);
-            former.chain([paths.alias(occurrence.issue_id.as_str())])
+            let own = Some(&occurrence.issue_id).filter(is_possible);
+            former.chain(own.map(|id| paths.alias(id.as_str())))
         });
         names.collect::<BTreeSet<_>>().into_iter().collect()
     }
@@ -193,10 +233,17 @@ impl FirestoreStore {
         alias.map(|document| document::read(document, document::alias).map(Found::Alias)).transpose()
     }
 
-    fn plan(&self, part: &[Occurrence], watermark: Option<&Watermark>, loaded: &Loaded) -> Result<Plan, StoreError> {
+    pub(super) fn plan(
+        &self,
+        part: &[Occurrence],
+        watermark: Option<&Watermark>,
+        loaded: &Loaded,
+    ) -> Result<Plan, StoreError> {
         let mut plan = Plan {
             writes: Vec::new(),
             saved: Vec::new(),
+            issues: Vec::new(),
+            aliases: Vec::new(),
             stored: vec![Stored::Duplicate; part.len()],
             grown: Vec::new(),
         };
@@ -224,12 +271,16 @@ impl FirestoreStore {
             folded.note_aliases(aliases.clone());
             for alias in aliases {
                 let fields = document::alias_fields(&Alias { issue_id: id.clone(), via: Vec::new() });
+                plan.aliases.push((plan.writes.len(), alias.clone()));
                 plan.writes.push(create(self.paths().alias(alias.as_str()), fields));
+                // An id is an issue or an alias, whoever makes it the other at this moment.
+                plan.writes.push(absent(self.paths().issue(alias.as_str())));
             }
             plan.grown.push((id.clone(), fresh.len()));
             for (nth, index) in fresh.into_iter().enumerate() {
                 plan.stored[index] = Stored::of(&folded, nth);
             }
+            plan.writes.extend(folded.is_created.then(|| absent(self.paths().alias(id.as_str()))));
             counted.extend(occurrences);
             created.extend(folded.is_created.then(|| folded.issue.clone()));
             self.add(&mut plan, before, folded, &loaded.documents)?;
@@ -262,6 +313,7 @@ impl FirestoreStore {
             let told = before.map(|document| document::read(document, document::comment)).transpose()?;
             plan.save(name, before, document::comment_fields(&recurrence.apply(comment_id, told.as_ref())));
         }
+        let place = plan.writes.len();
         plan.save(paths.issue(issue.id.as_str()), before, document::issue_fields(&issue));
         for comment in &folded.comments {
             plan.writes.push(create(paths.comment(&issue.id, &comment.id), document::comment_fields(comment)));
@@ -273,6 +325,7 @@ impl FirestoreStore {
                 && matches!(activity.kind, ActivityKind::Occurrence | ActivityKind::Created | ActivityKind::Commented);
             plan.writes.push(if is_of_event { create(name, fields) } else { put(name, fields) });
         }
+        plan.issues.push((place, issue));
         Ok(())
     }
 

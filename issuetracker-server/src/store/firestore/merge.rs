@@ -56,9 +56,16 @@ impl FirestoreStore {
             writes.extend(self.aliases(&from, &into).await?);
             self.recent.forget(&names);
             match self.client.commit(writes).await {
-                Ok(_) => return Ok(issue),
-                Err(Refused::Stale) => (),
-                Err(Refused::Failed(error)) => return Err(error),
+                Ok(times) => {
+                    let at = times.first().copied().flatten();
+                    self.projection.take_committed(at.map(|at| (issue.clone(), at)), at.map(|at| (from, at))).await;
+                    return Ok(issue);
+                }
+                Err(Refused::Stale(_)) => (),
+                Err(Refused::Failed(error)) => {
+                    self.projection.doubt(names);
+                    return Err(error);
+                }
             }
         }
         Err(StoreError::Conflict)

@@ -8,7 +8,6 @@
 //! aliases/{id}                            issue_id, via: other ids of issues (merged ones, other rules of grouping)
 //! service_days/{day}-{service}            service, day, occurrences, created: by hour, `h00` to `h23`
 //! notes/{key}                             key, value: what the server has to remember beside issues
-//! facets/issues                           the services and environments to choose from
 //! ```
 //!
 //! **Times are Firestore timestamps**, not integers: the console shows them as dates, other tools can query them, they
@@ -18,23 +17,25 @@
 //! (`ingest`). Of a known issue only changed fields are sent, and what this process committed last is not read again
 //! (`recent`).
 //!
-//! **Lists** are ordered by Firestore, newest first, and filtered by it; `firestore.indexes.json` has an index for each
-//! filter with each order, which Firestore merges for several filters, and takes fields that nobody filters by out of its
-//! automatic indexes. Ties are by id, descending. **Text search** has no index: until there is a local projection it
-//! looks at 1,000 issues of the filtered list in one call, from the cursor on, and tells where it stopped (`search`,
-//! `read`). A document that does not decode is an error, never skipped.
+//! **Lists and search** are answered from a local copy of all issues (`projection`), with the embedded store's own code.
+//! Until it is complete, Firestore lists, newest first, with ties by id, descending; `firestore.indexes.json` has an index
+//! for each filter with each order, which Firestore merges for several filters, and takes fields that nobody filters by
+//! out of its automatic indexes. A document that does not decode is left out of lists, counted and said; nothing is
+//! committed on top of it.
 
+#[doc(hidden)]
+pub mod bare;
 mod client;
 mod document;
-mod facets;
 mod forget;
 mod ingest;
+mod limits;
 mod merge;
 mod path;
+mod projection;
 mod query;
 mod read;
 mod recent;
-mod search;
 mod service_days;
 #[cfg(test)]
 mod tests;
@@ -42,12 +43,21 @@ mod transfer;
 mod value;
 mod write;
 
-use std::{ops::Range, path::PathBuf, time::Duration};
+use std::{ops::Range, path::PathBuf, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use jiff::Timestamp;
+use tokio::sync::watch;
+use tokio_util::task::AbortOnDropHandle;
 
-use self::{client::Client, client::Refused, facets::Facets, forget::Grown, path::Paths, recent::Recent};
+pub use self::projection::Progress;
+use self::{
+    client::{Client, Refused},
+    forget::Grown,
+    path::Paths,
+    projection::{Projection, upkeep},
+    recent::Recent,
+};
 use super::{
     AliasEntry, Batch, BoxError, Cursor, IssueQuery, IssueStore, Item, Overview, Page, StoreError, Stored, Watermark,
 };
@@ -69,10 +79,11 @@ pub struct FirestoreConfig {
 
 /// The store in a Firestore database.
 pub struct FirestoreStore {
-    client: Client,
-    facets: Facets,
+    client: Arc<Client>,
     recent: Recent,
     grown: Grown,
+    projection: Arc<Projection>,
+    _upkeep: AbortOnDropHandle<()>,
 }
 
 impl FirestoreStore {
@@ -84,7 +95,7 @@ impl FirestoreStore {
     /// # Errors
     /// If the key file cannot be read: that is no outage, and waiting would not help.
     pub async fn connect(config: FirestoreConfig) -> Result<Self, StoreError> {
-        Ok(Self::with(Client::google(config)?))
+        Self::with(Client::google(config)?)
     }
 
     /// A store in the emulator at `address`, for development and tests; connects as [`connect`](Self::connect) does.
@@ -92,11 +103,24 @@ impl FirestoreStore {
     /// # Errors
     /// If `address` cannot be one.
     pub async fn connect_emulator(project: &str, address: &str) -> Result<Self, StoreError> {
-        Ok(Self::with(Client::emulator(project, address)?))
+        Self::with(Client::emulator(project, address)?)
     }
 
-    fn with(client: Client) -> Self {
-        Self { client, facets: Facets::default(), recent: Recent::default(), grown: Grown::default() }
+    fn with(client: Client) -> Result<Self, StoreError> {
+        let (client, projection) = (Arc::new(client), Arc::new(Projection::create()?));
+        let upkeep = tokio::spawn(upkeep::keep(Arc::clone(&client), Arc::clone(&projection)));
+        Ok(Self {
+            client,
+            recent: Recent::default(),
+            grown: Grown::default(),
+            projection,
+            _upkeep: AbortOnDropHandle::new(upkeep),
+        })
+    }
+
+    /// How far the copy is that lists and search are answered from. It is built once [`IssueStore::reconcile`] was called.
+    pub fn progress(&self) -> watch::Receiver<Progress> {
+        self.projection.progress()
     }
 
     fn paths(&self) -> Paths<'_> {
@@ -189,7 +213,7 @@ impl IssueStore for FirestoreStore {
         };
         match self.client.commit(vec![write]).await {
             Ok(_) => Ok(()),
-            Err(Refused::Stale) => Err(unavailable("somebody else was writing the same note")),
+            Err(Refused::Stale(_)) => Err(unavailable("somebody else was writing the same note")),
             Err(Refused::Failed(error)) => Err(error),
         }
     }
@@ -220,18 +244,29 @@ impl IssueStore for FirestoreStore {
         self.put_items(items).await
     }
 
-    /// Reads and deletes a document that does not exist: both rights are needed, and nothing is left behind.
+    async fn refresh(&self, ids: &[IssueId]) -> Result<(), StoreError> {
+        let names: Vec<String> = ids.iter().map(|id| self.paths().issue(id.as_str())).collect();
+        self.recent.forget(&names);
+        self.projection.take_looks(self.client.look(names, None).await?).await;
+        Ok(())
+    }
+
+    fn reconcile(&self) {
+        self.projection.want_everything();
+    }
+
     /// Production sustains about one write a second to one document.
     fn coalesce(&self) -> Option<Duration> {
         Some(Duration::from_secs(1))
     }
 
+    /// Reads and deletes a document that does not exist: both rights are needed, and nothing is left behind.
     async fn check(&self) -> Result<(), StoreError> {
         let nothing = self.paths().nothing();
         self.client.get(vec![nothing.clone()], None).await?;
         match self.client.commit(vec![write::delete(nothing)]).await {
             // Somebody else checks at the same moment: it can be written.
-            Ok(_) | Err(Refused::Stale) => Ok(()),
+            Ok(_) | Err(Refused::Stale(_)) => Ok(()),
             Err(Refused::Failed(error)) => Err(error),
         }
     }
@@ -239,4 +274,10 @@ impl IssueStore for FirestoreStore {
 
 fn unavailable(error: impl Into<BoxError>) -> StoreError {
     StoreError::Unavailable(error.into())
+}
+
+/// What lies behind an error, in one line.
+fn cause(error: &StoreError) -> String {
+    let source = std::error::Error::source(error);
+    source.map_or_else(|| error.to_string(), ToString::to_string)
 }

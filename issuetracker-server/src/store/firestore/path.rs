@@ -40,12 +40,12 @@ impl Paths<'_> {
         format!("{}/offsets/{}", self.0, key(&format!("{topic}-{partition}")))
     }
 
-    pub(super) fn note(self, note: &str) -> String {
-        format!("{}/{NOTES}/{}", self.0, key(note))
+    pub(super) fn is_alias(self, name: &str) -> bool {
+        name.strip_prefix(self.0).is_some_and(|path| path.starts_with(&format!("/{ALIASES}/")))
     }
 
-    pub(super) fn facets(self) -> String {
-        format!("{}/facets/issues", self.0)
+    pub(super) fn note(self, note: &str) -> String {
+        format!("{}/{NOTES}/{}", self.0, key(note))
     }
 
     /// A document that never exists.

@@ -96,6 +96,11 @@ pub(super) fn page_of_comments(
     page(everything(COMMENTS), "created_at", Direction::Ascending, after, limit)
 }
 
+/// All issues; to be counted.
+pub(super) fn all_issues() -> StructuredQuery {
+    everything(ISSUES)
+}
+
 /// The notes whose keys start with `prefix`, by key.
 pub(super) fn notes(prefix: &str, limit: usize) -> StructuredQuery {
     let from = compare("key", Operator::GreaterThanOrEqual, text(prefix));

@@ -92,7 +92,7 @@ impl FirestoreStore {
         }
         match self.client.commit(writes).await {
             Ok(_) => Ok(()),
-            Err(Refused::Stale) => Err(unavailable("somebody else was writing the same documents")),
+            Err(Refused::Stale(_)) => Err(unavailable("somebody else was writing the same documents")),
             Err(Refused::Failed(error)) => Err(error),
         }
     }

@@ -2,8 +2,11 @@
 
 use std::time::Duration;
 
-use firestore::gcloud_sdk::google::firestore::v1::{
-    Document, DocumentMask, Precondition, Write, precondition::ConditionType, write::Operation,
+use firestore::gcloud_sdk::{
+    google::firestore::v1::{
+        Document, DocumentMask, Precondition, Write, precondition::ConditionType, write::Operation,
+    },
+    prost_types::Timestamp as Committed,
 };
 use jiff::Timestamp;
 
@@ -43,9 +46,12 @@ impl FirestoreStore {
             writes.extend(activities.iter().map(|activity| self.put_activity(id, activity)));
             self.recent.forget([&name]);
             match self.client.commit(writes).await {
-                Ok(_) => return Ok(issue),
-                Err(Refused::Stale) => (),
-                Err(Refused::Failed(error)) => return Err(error),
+                Ok(times) => {
+                    self.committed(&issue, &times).await;
+                    return Ok(issue);
+                }
+                Err(Refused::Stale(_)) => (),
+                Err(Refused::Failed(error)) => return Err(self.failed(name, error)),
             }
         }
         Err(StoreError::Conflict)
@@ -77,12 +83,27 @@ impl FirestoreStore {
             ];
             self.recent.forget([&issue_name]);
             match self.client.commit(writes).await {
-                Ok(_) => return Ok(comment),
-                Err(Refused::Stale) => (),
-                Err(Refused::Failed(error)) => return Err(error),
+                Ok(times) => {
+                    self.committed(&issue, &times).await;
+                    return Ok(comment);
+                }
+                Err(Refused::Stale(_)) => (),
+                Err(Refused::Failed(error)) => return Err(self.failed(issue_name, error)),
             }
         }
         Err(StoreError::Conflict)
+    }
+
+    /// The issue is the first write of each of these commits.
+    async fn committed(&self, issue: &Issue, times: &[Option<Committed>]) {
+        let at = times.first().copied().flatten();
+        self.projection.take_committed(at.map(|at| (issue.clone(), at)), None).await;
+    }
+
+    /// It may have been done all the same.
+    fn failed(&self, name: String, error: StoreError) -> StoreError {
+        self.projection.doubt([name]);
+        error
     }
 
     fn put_activity(&self, id: &IssueId, activity: &Activity) -> Write {
@@ -94,10 +115,16 @@ impl FirestoreStore {
 /// digits.
 pub(super) async fn pause(attempt: u32) {
     if attempt > 1 {
-        let most = 10_u64 << attempt;
-        let nanos = u64::from(Timestamp::now().subsec_nanosecond().unsigned_abs());
-        tokio::time::sleep(Duration::from_millis(most / 2 + nanos % (most / 2))).await;
+        tokio::time::sleep(jittered(Duration::from_millis(5 << attempt))).await;
     }
+}
+
+/// `pause` and up to as much again, so that those who wait do not return in step.
+pub(super) fn jittered(pause: Duration) -> Duration {
+    let nanos = u64::from(Timestamp::now().subsec_nanosecond().unsigned_abs());
+    let most = u64::try_from(pause.as_nanos()).unwrap_or(u64::MAX).max(1);
+    // The clock's last digits, spread: a pause may be longer than they tell.
+    pause + Duration::from_nanos(nanos.wrapping_mul(0x9E37_79B9_7F4A_7C15) % most)
 }
 
 /// A document that was read, or looked for in vain.
@@ -111,6 +138,11 @@ pub(super) fn save(name: String, before: Option<&Document>, fields: Fields) -> W
 /// A document that must not be there yet.
 pub(super) fn create(name: String, fields: Fields) -> Write {
     Write { current_document: Some(precondition(ConditionType::Exists(false))), ..put(name, fields) }
+}
+
+/// Nothing, on the condition that there is no document of this name.
+pub(super) fn absent(name: String) -> Write {
+    Write { current_document: Some(precondition(ConditionType::Exists(false))), ..delete(name) }
 }
 
 /// A known document's fields that are others now, on the condition that it is as it was read. What a later version of

@@ -16,7 +16,7 @@ use run::{Outcome, cargo, cargo_with, script};
 /// Name, what it does, and the function that does it with the arguments that follow.
 type Task = (&'static str, &'static str, fn(&[String]) -> Outcome);
 
-const TASKS: [Task; 11] = [
+const TASKS: [Task; 12] = [
     (
         "demo",
         "start a server and an example that reports into it; prints the address to open (needs only Rust)",
@@ -35,7 +35,7 @@ const TASKS: [Task; 11] = [
     ("bench", "what does an error! cost the caller? Beside sentry and OpenTelemetry", bench),
     (
         "bench-server",
-        "firestore [streams] [events]: how fast is the store beside bare commits on the same emulator?",
+        "embedded [issues] or firestore [streams] [events]: how fast is the server, or its store beside bare commits?",
         bench_server,
     ),
     ("gate", "count instructions and allocations of the calling thread, against limits (needs valgrind)", gate::run),
@@ -80,14 +80,21 @@ fn bench(arguments: &[String]) -> Outcome {
 }
 
 fn bench_server(arguments: &[String]) -> Outcome {
-    let Some(("firestore", rest)) = arguments.split_first().map(|(what, rest)| (what.as_str(), rest)) else {
-        return Err("what is to be measured? `firestore`".to_owned());
+    let (what, rest) = arguments.split_first().map_or(("", &[][..]), |(what, rest)| (what.as_str(), rest));
+    let (program, variables) = match what {
+        "embedded" => {
+            cargo(&["build", "--release", "-p", "issuetracker-server"])?;
+            ("embedded_server", Vec::new())
+        }
+        "firestore" => {
+            script("scripts/services", &["up".to_owned(), "firestore".to_owned()])?;
+            ("firestore_throughput", test::service_variables()?)
+        }
+        _ => return Err("what is to be measured? `embedded` or `firestore`".to_owned()),
     };
-    script("scripts/services", &["up".to_owned(), "firestore".to_owned()])?;
     let rest: Vec<&str> = rest.iter().map(String::as_str).collect();
     let build = ["run", "--release", "-p", "benches", "--no-default-features", "--features", "server"];
-    let what = ["--bin", "firestore_throughput", "--"];
-    cargo_with(&[&build[..], &what, &rest].concat(), &test::service_variables()?)
+    cargo_with(&[&build[..], &["--bin", program, "--"], &rest].concat(), &variables)
 }
 
 fn ci(_: &[String]) -> Outcome {

@@ -118,14 +118,16 @@ impl FirestoreStore {
                     self.projection.take_committed(issues, aliases).await;
                     return Ok(Some(stored));
                 }
-                Err(Refused::Stale(status)) => refusal = Some(status),
+                Err(Refused::Stale(status)) => refusal = Some(status.to_string()),
+                // It may be the guards of what was not read that it cannot take: once more without any.
+                Err(Refused::Failed(StoreError::Refused(error))) if attempt == 0 => refusal = Some(error.to_string()),
                 Err(Refused::Failed(error)) => {
                     self.projection.doubt(issues.iter().map(|(_, issue)| self.paths().issue(issue.id.as_str())));
                     return Err(error);
                 }
             }
         }
-        let refusal = refusal.map(|status| status.to_string()).unwrap_or_default();
+        let refusal = refusal.unwrap_or_default();
         Err(unavailable(format!("others kept changing the same issues: {refusal}")))
     }
 

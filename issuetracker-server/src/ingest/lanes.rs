@@ -8,8 +8,8 @@ use std::{
 };
 
 use rdkafka::{
-    Message, TopicPartitionList,
-    consumer::{Consumer, StreamConsumer, stream_consumer::StreamPartitionQueue},
+    Message, Offset, TopicPartitionList,
+    consumer::{CommitMode, Consumer, StreamConsumer, stream_consumer::StreamPartitionQueue},
     error::{KafkaError, RDKafkaErrorCode as Code},
 };
 use tokio::{
@@ -100,9 +100,21 @@ impl Lanes {
             Change::CreatedAnew { partition, from } if self.running.contains_key(&partition) => {
                 tracing::warn!(partition, from, "the topic was created anew; the partition is read from its beginning");
                 self.stop(&[partition], REVOKE_GRACE).await;
+                self.go_back(partition, from);
                 self.start(partition, Some(from));
             }
             Change::CreatedAnew { .. } => (),
+        }
+    }
+
+    /// Tells the group that a partition begins again: the client itself never commits less than it has committed.
+    fn go_back(&self, partition: i32, from: i64) {
+        let mut place = TopicPartitionList::new();
+        let committed = place
+            .add_partition_offset(&self.shared.config.topic, partition, Offset::Offset(from))
+            .and_then(|()| self.consumer.commit(&place, CommitMode::Async));
+        if let Err(error) = committed {
+            tracing::warn!(%error, partition, "the group was not told that the partition begins again");
         }
     }
 

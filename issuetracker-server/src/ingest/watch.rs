@@ -1,7 +1,7 @@
 //! Watches what no record tells: how far each partition is behind, whether the topic is still there, which gaps there are. It
 //! goes on while lanes wait, and changes nothing itself.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use jiff::Timestamp;
 use rdkafka::error::KafkaError;
@@ -10,7 +10,7 @@ use tokio::{
     time::{Instant, sleep},
 };
 
-use super::{Shared, members::Change};
+use super::{Shared, members::Change, places::Place};
 use crate::{
     gaps,
     health::{Health, KAFKA, LAG, TOPIC},
@@ -33,6 +33,7 @@ impl Watch {
         let mut gaps_looked_at: Option<Instant> = None;
         let mut was_there = true;
         let mut new = Vec::new();
+        let mut before = BTreeMap::new();
         loop {
             if gaps_looked_at.is_none_or(|at| at.elapsed() > GAPS_EVERY)
                 && gaps::tell(&*self.shared.store, &self.health, Timestamp::now()).await.is_ok()
@@ -52,7 +53,7 @@ impl Watch {
                 }
                 new = self.begin_again(new).await;
             }
-            self.look_at_partitions(Timestamp::now()).await;
+            before = self.look_at_partitions(Timestamp::now(), &before).await;
         }
     }
 
@@ -98,27 +99,41 @@ impl Watch {
         unknown
     }
 
-    async fn look_at_partitions(&self, now: Timestamp) {
+    /// Answers with the places that it has seen; `before` are those of the last look.
+    async fn look_at_partitions(&self, now: Timestamp, before: &BTreeMap<i32, Place>) -> BTreeMap<i32, Place> {
         let (mut total, mut most) = (0, (0, 0));
-        for (partition, place) in self.shared.places.snapshot() {
+        let mut places: BTreeMap<i32, Place> = self.shared.places.snapshot().into_iter().collect();
+        for (partition, place) in places.clone() {
             let Some(next) = place.next else { continue };
             let observer = &self.shared.observer;
             let Ok((_, end)) = observer.bounds(partition).await else {
-                return self.health.tell(LAG, "not known: no broker answers, or the topic is away");
+                self.health.tell(LAG, "not known: no broker answers, or the topic is away");
+                return before.clone();
             };
             let lag = (end - next).max(0);
             let age = place.oldest_ms.filter(|_| lag > 0).map_or(0, |oldest| (now.as_millisecond() - oldest).max(0));
             metrics::consumer_lag(partition, lag, age);
             total += lag;
             most = most.max((lag, partition));
-            if let Ok(Some(from)) = observer.created_anew(partition, next, place.time_ms).await {
-                let _ = self.changes.send(Change::CreatedAnew { partition, from });
+            // By the place of the last look: by now the lane may have gone on in another topic, and have its time. What is
+            // not known yet keeps the older place.
+            let known = before.get(&partition).copied().filter(|known| known.next <= place.next).unwrap_or(place);
+            let Some(known_next) = known.next else { continue };
+            match observer.created_anew(partition, known_next, known.time_ms).await {
+                Ok(None) => (),
+                Ok(Some(from)) => {
+                    let _ = self.changes.send(Change::CreatedAnew { partition, from });
+                    places.remove(&partition);
+                }
+                Err(_) => _ = places.insert(partition, known),
             }
         }
-        if total == 0 {
-            return self.health.up(LAG);
+        match most {
+            (0, _) => self.health.up(LAG),
+            (lag, partition) => {
+                self.health.tell(LAG, format!("{total} records behind, the most on partition {partition} ({lag})"))
+            }
         }
-        let (lag, partition) = most;
-        self.health.tell(LAG, format!("{total} records behind, the most on partition {partition} ({lag})"));
+        places
     }
 }

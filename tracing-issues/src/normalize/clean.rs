@@ -3,8 +3,8 @@
 
 use super::{
     Kind, Replacement,
-    ids::SHORTEST_ID_OF_LETTERS,
-    text::{ACTIVE, AT, CLASSES, SPACE, UNCLEAN, is_alnum},
+    ids::{SHORTEST_ID_OF_LETTERS, SHORTEST_TOKEN},
+    text::{ACTIVE, AT, CLASSES, SPACE, UNCLEAN, is_alnum, is_hex},
 };
 
 const ESCAPE: char = '\u{1b}';
@@ -53,14 +53,22 @@ impl Look {
     }
 }
 
-/// Whether there are letters in a row that could be an id. Such a row covers one of the places that are looked at.
+/// Whether there are letters in a row that could be an id: enough of hexadecimal ones, or many of any kind.
 fn has_long_word(message: &[u8]) -> bool {
-    let is_inside = |byte: &&u8| is_alnum(**byte);
-    (SHORTEST_ID_OF_LETTERS - 1..message.len()).step_by(SHORTEST_ID_OF_LETTERS).any(|at| {
+    has_run(message, SHORTEST_ID_OF_LETTERS, is_hex) || has_run(message, SHORTEST_TOKEN, is_alnum)
+}
+
+/// Whether there are so many bytes of a class in a row. Such a row covers one of the places that are looked at, and reaches
+/// half its length to one side of it at least.
+#[inline]
+fn has_run(message: &[u8], length: usize, is_inside: impl Fn(u8) -> bool) -> bool {
+    let is_at = |at: usize| message.get(at).is_some_and(|byte| is_inside(*byte));
+    let may_be = |at: &usize| is_at(*at) && (is_at(at - length / 2) || is_at(at + length / 2));
+    (length - 1..message.len()).step_by(length).filter(may_be).any(|at| {
         let (before, behind) = message.split_at(at);
-        let before = before.iter().rev().take(SHORTEST_ID_OF_LETTERS).take_while(is_inside).count();
-        let behind = behind.iter().take(SHORTEST_ID_OF_LETTERS).take_while(is_inside).count();
-        behind > 0 && before + behind >= SHORTEST_ID_OF_LETTERS
+        let before = before.iter().rev().take(length).take_while(|byte| is_inside(**byte)).count();
+        let behind = behind.iter().take(length).take_while(|byte| is_inside(**byte)).count();
+        before + behind >= length
     })
 }
 

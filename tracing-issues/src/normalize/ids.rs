@@ -10,7 +10,7 @@ use super::{
 pub(super) const SHORTEST_ID_OF_LETTERS: usize = 8;
 
 /// Shorter starts of a token are a word.
-const SHORTEST_TOKEN: usize = 16;
+pub(super) const SHORTEST_TOKEN: usize = 16;
 
 /// The end and kind of an id whose spelling is fixed.
 pub(super) fn fixed(text: Text<'_>, segment: &Segment<'_>) -> Option<(usize, Kind)> {

@@ -182,8 +182,12 @@ impl<'a> Facts<'a> {
         let parts = self.taken_apart();
         let mut is_changed = parts.message != self.message;
         for (place, text) in [(4, parts.message), (5, parts.root_cause)] {
+            if text.is_empty() {
+                continue;
+            }
             let normal = normalizer.normalize(text);
-            is_changed |= normal != text;
+            // Most are the text itself.
+            is_changed |= !std::ptr::eq(normal, text) && normal != text;
             hash_text(&mut hasher, place, normal);
         }
         hasher.write_u8(is_changed.into());

@@ -37,6 +37,8 @@ struct State {
 #[derive(Default)]
 struct Lane {
     place: Place,
+    /// The first place that it came to since the last look.
+    first: Option<Place>,
     /// What it waits for.
     waits: Option<String>,
 }
@@ -68,6 +70,9 @@ impl Places {
     pub(super) fn is_at(&self, partition: i32, place: Place) {
         if let Some(lane) = self.state().lanes.get_mut(&partition) {
             lane.place = place;
+            if place.time_ms > 0 {
+                lane.first.get_or_insert(place);
+            }
         }
     }
 
@@ -100,6 +105,13 @@ impl Places {
         }
         state.trouble = Some(reason);
         self.tell(&state);
+    }
+
+    /// The first place that each partition came to since this was asked last.
+    pub(super) fn take_firsts(&self) -> BTreeMap<i32, Place> {
+        let mut state = self.state();
+        let firsts = state.lanes.iter_mut().filter_map(|(partition, lane)| Some((*partition, lane.first.take()?)));
+        firsts.collect()
     }
 
     pub(super) fn snapshot(&self) -> Vec<(i32, Place)> {

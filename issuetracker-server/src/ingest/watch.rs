@@ -102,6 +102,7 @@ impl Watch {
     /// Answers with the places that it has seen; `before` are those of the last look.
     async fn look_at_partitions(&self, now: Timestamp, before: &BTreeMap<i32, Place>) -> BTreeMap<i32, Place> {
         let (mut total, mut most) = (0, (0, 0));
+        let firsts = self.shared.places.take_firsts();
         let mut places: BTreeMap<i32, Place> = self.shared.places.snapshot().into_iter().collect();
         for (partition, place) in places.clone() {
             let Some(next) = place.next else { continue };
@@ -115,25 +116,45 @@ impl Watch {
             metrics::consumer_lag(partition, lag, age);
             total += lag;
             most = most.max((lag, partition));
-            // By the place of the last look: by now the lane may have gone on in another topic, and have its time. What is
-            // not known yet keeps the older place.
-            let known = before.get(&partition).copied().filter(|known| known.next <= place.next).unwrap_or(place);
-            let Some(known_next) = known.next else { continue };
-            match observer.created_anew(partition, known_next, known.time_ms).await {
+            match self.created_anew(partition, [before.get(&partition), firsts.get(&partition)], place).await {
                 Ok(None) => (),
                 Ok(Some(from)) => {
                     let _ = self.changes.send(Change::CreatedAnew { partition, from });
                     places.remove(&partition);
                 }
-                Err(_) => _ = places.insert(partition, known),
+                // What is not known yet keeps the older place.
+                Err(_) => {
+                    let known = before.get(&partition).or(firsts.get(&partition));
+                    places.extend(known.map(|known| (partition, *known)));
+                }
             }
         }
         match most {
             (0, _) => self.health.up(LAG),
             (lag, partition) => {
-                self.health.tell(LAG, format!("{total} records behind, the most on partition {partition} ({lag})"))
+                self.health.tell(LAG, format!("{total} records behind, the most on partition {partition} ({lag})"));
             }
         }
         places
+    }
+
+    /// Where a partition begins again, if its topic was made anew. It is judged by places of before: by now the lane may have
+    /// gone on in the new topic, and have its time. The first place since the last look is there for the lane that had begun
+    /// again when yet another topic was made.
+    async fn created_anew(
+        &self,
+        partition: i32,
+        before: [Option<&Place>; 2],
+        now: Place,
+    ) -> Result<Option<i64>, KafkaError> {
+        let places = before.into_iter().flatten().filter(|known| known.next <= now.next).chain([&now]);
+        for place in places {
+            let Some(next) = place.next else { continue };
+            let from = self.shared.observer.created_anew(partition, next, place.time_ms).await?;
+            if from.is_some() {
+                return Ok(from);
+            }
+        }
+        Ok(None)
     }
 }

@@ -35,6 +35,8 @@ const BATCH_WAIT: Duration = Duration::from_millis(20);
 const RESTING: Bounds = Bounds { records: 5_000, bytes: 4 * 1024 * 1024 };
 /// How long nothing must go wrong, while there is nothing to read, before consumption counts as well again.
 const QUIET: Duration = Duration::from_secs(5);
+/// How often a lane goes back to where it was sent.
+const SEEKS: u32 = 20;
 /// The shortest and longest pause while something is unavailable.
 const BACKOFF: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(15));
 
@@ -59,6 +61,8 @@ pub(super) struct Lane {
     /// How far the store was at the beginning.
     known: Option<Watermark>,
     invalid_in_row: u64,
+    /// How often it may still be sent back to `next`, if it has been at all.
+    seeks: u32,
 }
 
 impl Lane {
@@ -70,7 +74,19 @@ impl Lane {
         from: Option<i64>,
     ) -> Self {
         let hot = Hot::new(shared.store.coalesce());
-        Self { shared, consumer, queue, partition, hot, next: 0, from, time_ms: 0, known: None, invalid_in_row: 0 }
+        Self {
+            shared,
+            consumer,
+            queue,
+            partition,
+            hot,
+            next: 0,
+            from,
+            time_ms: 0,
+            known: None,
+            invalid_in_row: 0,
+            seeks: 0,
+        }
     }
 
     /// Runs until `stop`. What is being committed then is completed; what waits is dropped, and its next owner reads it
@@ -78,6 +94,9 @@ impl Lane {
     pub(super) async fn run(mut self, stop: CancellationToken) {
         let Some(mut suspects) = self.prepare(&stop).await else { return };
         while let Some(records) = stop.run_until_cancelled(self.gather()).await {
+            if self.is_astray(&records) {
+                continue;
+            }
             if self.take(records, &mut suspects, &stop).await.is_none() {
                 return;
             }
@@ -134,6 +153,7 @@ impl Lane {
         }
         if let Some(from) = self.from {
             self.next = from;
+            self.seeks = SEEKS;
             self.consumer.seek(topic, partition, Offset::Offset(from), Duration::ZERO).map_err(silent)?;
         }
         // With neither the group is new here, and nobody has missed anything.
@@ -149,6 +169,22 @@ impl Lane {
         let until = watermark.unwrap_or(self.next) + i64::try_from(batch.records).unwrap_or(i64::MAX);
         let suspects = Suspects::open(Arc::clone(&shared.store), key, shared.process, until).await?;
         Ok(suspects)
+    }
+
+    /// Whether the client has not gone where it was sent: while it learns of a new topic it forgets that, and goes on at the
+    /// old offset. It is sent again then. An offset can be missing for good, so not for ever.
+    fn is_astray(&mut self, records: &[OwnedMessage]) -> bool {
+        let is_beyond = records.first().is_some_and(|record| record.offset() > self.next);
+        if self.seeks == 0 || !is_beyond {
+            self.seeks = 0;
+            return false;
+        }
+        self.seeks -= 1;
+        let (topic, partition) = (&self.shared.config.topic, self.partition);
+        if let Err(error) = self.consumer.seek(topic, partition, Offset::Offset(self.next), Duration::ZERO) {
+            tracing::debug!(%error, partition, "going back");
+        }
+        true
     }
 
     async fn note_gap(&self, first: i64, end: i64) -> Result<(), Unavailable> {

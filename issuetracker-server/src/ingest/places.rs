@@ -70,7 +70,8 @@ impl Places {
     pub(super) fn is_at(&self, partition: i32, place: Place) {
         if let Some(lane) = self.state().lanes.get_mut(&partition) {
             lane.place = place;
-            if place.time_ms > 0 {
+            // The beginning tells topics apart as little as a place without a time.
+            if place.time_ms > 0 && place.next.is_some_and(|next| next > 0) {
                 lane.first.get_or_insert(place);
             }
         }

@@ -47,7 +47,7 @@ fn bytes() -> Vec<(Vec<u8>, Fate)> {
         (within(nested(127)), NOT_JSON),
         (within(nested(5_000)), NOT_JSON),
         (vec![b' '; 100_000], NOT_JSON),
-        (vec![b'9'; 300_000], NOT_JSON),
+        (vec![b'9'; 300_000], NOT_AN_OBJECT),
         (vec![b'"'; 300_001], NOT_JSON),
         (b"\xef\xbb\xbf{\"title\": \"after a byte order mark\"}".to_vec(), READ),
         (b"\xef\xbb\xbf".to_vec(), NOT_JSON),
@@ -101,7 +101,7 @@ const TEXTS: [(&str, Fate); 54] = [
     ("GET / HTTP/1.1\r\nHost: a\r\n\r\n", NOT_JSON),
     ("{\"title\": \"NaN is Python's\", \"context\": {\"x\": NaN, \"y\": -Infinity}}", READ),
     ("{\"title\": \"a lone surrogate \\ud800\"}", READ),
-    ("{\"title\": \"a number beyond\", \"context\": {\"n\": 1e999}}", NOT_JSON),
+    ("{\"title\": \"a number beyond\", \"context\": {\"n\": 1e999}}", READ),
     ("{\"title\": 7}", READ),
     ("{\"title\": \"twice\", \"title\": \"the same key\"}", READ),
     (

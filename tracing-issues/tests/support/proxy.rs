@@ -105,7 +105,14 @@ impl Proxy {
             }
             let door = match listener.take() {
                 Some(door) => door,
-                None => TcpListener::bind(self.address).expect("its port is taken"),
+                None => match TcpListener::bind(self.address) {
+                    Ok(door) => door,
+                    // Somebody's connection has the port for the moment.
+                    Err(_) => {
+                        thread::sleep(TICK);
+                        continue;
+                    }
+                },
             };
             door.set_nonblocking(true).unwrap();
             match door.accept() {

@@ -129,9 +129,7 @@ pub(crate) fn play(part: &Value) -> ExitCode {
     let ending = *ALL.iter().find(|ending| ending.name() == part["ending"]).unwrap();
     let role: Role = serde_json::from_value(part["role"].clone()).unwrap();
     let is_up = part["is_up"] == true;
-    // With a receiver that answers nobody waits so long.
-    let flush_timeout = if is_up { Duration::MAX } else { timeout };
-    let mut builder = tracing_issues::builder("newsfeed").flush_timeout(flush_timeout);
+    let mut builder = tracing_issues::builder("newsfeed").flush_timeout(timeout);
     builder = match text(&part["road"]["url"]) {
         Some(url) => builder.url(url),
         None => {

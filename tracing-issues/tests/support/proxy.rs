@@ -14,6 +14,8 @@ use std::{
     time::Duration,
 };
 
+use tokio::net::TcpSocket;
+
 /// How the network is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
@@ -44,6 +46,8 @@ pub(crate) struct Proxy {
 }
 
 struct Inner {
+    /// Never listens. It keeps the port from everybody else while the network is gone.
+    _reservation: TcpSocket,
     weather: AtomicU8,
     connections: AtomicU64,
     upstream: String,
@@ -68,9 +72,12 @@ impl Proxy {
     }
 
     fn new(upstream: &str, weather: Weather, rewrite: impl Fn(u16) -> Vec<(Vec<u8>, Vec<u8>)>) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let address = listener.local_addr().unwrap();
+        let reservation = TcpSocket::new_v4().unwrap();
+        reservation.set_reuseaddr(true).unwrap();
+        reservation.bind(([127, 0, 0, 1], 0).into()).unwrap();
+        let address = reservation.local_addr().unwrap();
         let inner = Arc::new(Inner {
+            _reservation: reservation,
             weather: AtomicU8::new(weather as u8),
             connections: AtomicU64::new(0),
             upstream: upstream.to_owned(),
@@ -78,6 +85,7 @@ impl Proxy {
         });
         let proxy = Self { address, inner };
         let accepting = proxy.clone();
+        let listener = TcpListener::bind(address).unwrap();
         thread::spawn(move || accepting.accept(listener));
         proxy
     }
@@ -103,17 +111,7 @@ impl Proxy {
                 thread::sleep(TICK);
                 continue;
             }
-            let door = match listener.take() {
-                Some(door) => door,
-                None => match TcpListener::bind(self.address) {
-                    Ok(door) => door,
-                    // Somebody's connection has the port for the moment.
-                    Err(_) => {
-                        thread::sleep(TICK);
-                        continue;
-                    }
-                },
-            };
+            let door = listener.take().unwrap_or_else(|| TcpListener::bind(self.address).unwrap());
             door.set_nonblocking(true).unwrap();
             match door.accept() {
                 Ok((client, _)) => {

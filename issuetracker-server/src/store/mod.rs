@@ -6,6 +6,7 @@ pub mod embedded;
 #[cfg(feature = "firestore")]
 pub mod firestore;
 mod item;
+mod record;
 mod resolve;
 mod shape;
 
@@ -14,7 +15,10 @@ use std::{collections::BTreeMap, ops::Range, time::Duration};
 use async_trait::async_trait;
 use jiff::Timestamp;
 
-pub use self::item::Item;
+pub use self::{
+    item::Item,
+    record::{Expect, Field, Fields, Kind, Record, RecordQuery, RecordStore, RecordWrite},
+};
 use crate::domain::{
     Activity, ActivityKind, Comment, Issue, IssueChange, IssueId, IssueType, Occurrence, Priority, ServiceHour,
     Severity, Status, fold::Folded,
@@ -218,7 +222,7 @@ pub type AliasEntry = (IssueId, IssueId, Vec<IssueId>);
 
 /// The store of issues. Every method is one atomic step.
 #[async_trait]
-pub trait IssueStore: Send + Sync {
+pub trait IssueStore: RecordStore {
     /// Commits a batch: issues, their history and the watermark. Tells for each occurrence, in order, what became of it.
     /// An event that was committed before changes nothing, so after an error the whole batch is committed again. A batch
     /// beyond the store's limits may need several commits; the watermark goes with the last.

@@ -9,6 +9,7 @@ mod identity;
 mod lists;
 mod moving;
 mod moving_files;
+mod records;
 
 use issuetracker_server::{
     domain::{
@@ -56,6 +57,7 @@ use lists::{
     the_overview_counts_what_the_list_would_show,
 };
 use moving::everything_is_moved_elsewhere_and_back;
+use records::{records_are_listed_by_id_and_field, records_are_written_on_conditions};
 
 contract! {
     any_order_and_any_batching_gives_the_same_state,
@@ -85,6 +87,8 @@ contract! {
     the_watermark_is_part_of_the_commit,
     concurrent_batches_of_one_issue_lose_nothing,
     notes_are_kept_by_key_and_found_by_prefix,
+    records_are_written_on_conditions,
+    records_are_listed_by_id_and_field,
 }
 
 #[cfg(feature = "firestore")]

@@ -14,7 +14,8 @@ use crate::store::StoreError;
 
 /// What brings a file from one version of its shape to the next, in order; the version is kept in its `user_version`. They
 /// are never changed once they are released: a file may be at any of them.
-const MIGRATIONS: [&str; 2] = [include_str!("migrations/0001.sql"), include_str!("migrations/0002.sql")];
+const MIGRATIONS: [&str; 3] =
+    [include_str!("migrations/0001.sql"), include_str!("migrations/0002.sql"), include_str!("migrations/0003.sql")];
 
 /// How long a connection waits for another process that holds the file.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);

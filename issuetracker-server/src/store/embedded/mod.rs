@@ -7,6 +7,7 @@ mod forget;
 #[cfg(feature = "firestore")]
 pub(in crate::store) mod mirror;
 mod read;
+mod records;
 mod row;
 #[cfg(test)]
 mod tests;

@@ -8,6 +8,7 @@
 //! aliases/{id}                            issue_id, via: other ids of issues (merged ones, other rules of grouping)
 //! service_days/{day}-{service}            service, day, occurrences, created: by hour, `h00` to `h23`
 //! notes/{key}                             key, value: what the server has to remember beside issues
+//! users/{uid}, sessions, keys, logins, audit, guards    texts and times by name (`records`)
 //! ```
 //!
 //! **Times are Firestore timestamps**, not integers: the console shows them as dates, other tools can query them, they
@@ -36,6 +37,7 @@ mod projection;
 mod query;
 mod read;
 mod recent;
+mod records;
 mod service_days;
 #[cfg(test)]
 mod tests;

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use crate::domain::IssueId;
+use crate::{domain::IssueId, store::Kind};
 
 pub(super) const ISSUES: &str = "issues";
 pub(super) const ACTIVITIES: &str = "activities";
@@ -46,6 +46,10 @@ impl Paths<'_> {
 
     pub(super) fn note(self, note: &str) -> String {
         format!("{}/{NOTES}/{}", self.0, key(note))
+    }
+
+    pub(super) fn record(self, kind: Kind, id: &str) -> String {
+        format!("{}/{}/{}", self.0, kind.as_str(), key(id))
     }
 
     /// A document that never exists.

@@ -174,6 +174,17 @@ pub(super) fn by_name(collection: &str, after: Option<String>, limit: usize, onl
     }
 }
 
+/// The records of a collection in the order of their names, all or those whose field is this text.
+pub(super) fn records(
+    collection: &str,
+    of: Option<(&str, &str)>,
+    after: Option<String>,
+    limit: usize,
+) -> StructuredQuery {
+    let r#where = of.map(|(name, value)| equals(name, text(value)));
+    StructuredQuery { r#where, ..by_name(collection, after, limit, None) }
+}
+
 /// One more than `limit`, which tells whether there is more.
 fn page(
     query: StructuredQuery,

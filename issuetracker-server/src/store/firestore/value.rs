@@ -8,7 +8,7 @@ use firestore::{
 };
 use jiff::Timestamp;
 
-use crate::store::BoxError;
+use crate::store::{BoxError, Field};
 
 /// The fields of a document.
 pub(super) type Fields = HashMap<String, Value>;
@@ -148,6 +148,18 @@ impl<'a> Reader<'a> {
             _ => None,
         };
         map.into_iter().flatten()
+    }
+
+    /// All fields, which are texts and times.
+    pub(super) fn texts_and_times(self) -> impl Iterator<Item = (&'a String, Result<Field, Unreadable>)> {
+        let read = |value: &Value| match &value.value_type {
+            Some(ValueType::StringValue(text)) => Ok(Field::Text(text.clone())),
+            Some(ValueType::TimestampValue(at)) => {
+                from_timestamp(*at).map(Field::Time).map_err(|error| unreadable("a time", error))
+            }
+            _ => Err(unreadable("a field", "is neither text nor time")),
+        };
+        self.0.fields.iter().map(move |(name, value)| (name, read(value)))
     }
 
     fn field(self, field: &str) -> Option<&'a ValueType> {

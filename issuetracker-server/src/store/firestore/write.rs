@@ -164,6 +164,16 @@ pub(super) fn put(name: String, fields: Fields) -> Write {
     Write { operation: Some(Operation::Update(document)), ..Write::default() }
 }
 
+/// The write, on the condition that there is no document yet.
+pub(super) fn if_absent(write: Write) -> Write {
+    Write { current_document: Some(precondition(ConditionType::Exists(false))), ..write }
+}
+
+/// The write, on the condition that the document was changed last at this moment.
+pub(super) fn if_as_of(write: Write, at: Committed) -> Write {
+    Write { current_document: Some(precondition(ConditionType::UpdateTime(at))), ..write }
+}
+
 /// Deletes what may be there.
 pub(super) fn delete(name: String) -> Write {
     Write { operation: Some(Operation::Delete(name)), ..Write::default() }

@@ -80,7 +80,7 @@ pub async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<
         tokio::time::sleep(CONSUMER_TIMEOUT).await;
     });
     tracing::info!("listening on http://{address}");
-    serve(listener, web::router(state), &shutdown).await?;
+    serve(listener, web::router(state), &shutdown).await;
     tokio::select! {
         result = consumer => result?,
         // What was in progress is read again at the next start, to the same effect.
@@ -92,18 +92,14 @@ pub async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<
     Ok(())
 }
 
-async fn serve(listener: TcpListener, router: axum::Router, shutdown: &CancellationToken) -> anyhow::Result<()> {
-    let server = axum::serve(listener, router).with_graceful_shutdown(shutdown.clone().cancelled_owned());
+async fn serve(listener: TcpListener, router: axum::Router, shutdown: &CancellationToken) {
     let deadline = async {
         shutdown.cancelled().await;
         tokio::time::sleep(DRAIN_TIMEOUT).await;
     };
     tokio::select! {
-        result = server => result.context("the HTTP server failed"),
-        () = deadline => {
-            tracing::warn!("some requests were not answered before the stop");
-            Ok(())
-        }
+        () = web::serve(listener, router, shutdown) => (),
+        () = deadline => tracing::warn!("some requests were not answered before the stop"),
     }
 }
 

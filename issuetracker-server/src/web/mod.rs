@@ -11,6 +11,7 @@ mod pages;
 mod problem;
 mod require;
 mod search;
+mod serve;
 mod templates;
 mod views;
 
@@ -26,8 +27,11 @@ use metrics_exporter_prometheus::PrometheusHandle;
 use tokio_util::sync::CancellationToken;
 use tower_http::{catch_panic::CatchPanicLayer, compression::CompressionLayer};
 
-pub use self::templates::{TemplateError, Templates};
 use self::{assets::Assets, problem::Problem};
+pub use self::{
+    serve::serve,
+    templates::{TemplateError, Templates},
+};
 use crate::{
     dead_letters::DeadLetters, health::Health, intake::Intake, notify::Notifier, retention::Retention,
     store::IssueStore, triage::Triage,

@@ -1,0 +1,61 @@
+//! Connections: accepted up to a number, each bound in the time and size of what it sends before there is a request. What
+//! is inside a request is bounded by [`observe`](super::observe) and the routes.
+
+use std::{sync::Arc, time::Duration};
+
+use axum::Router;
+use hyper::server::conn::http1;
+use hyper_util::{
+    rt::{TokioIo, TokioTimer},
+    server::graceful::GracefulShutdown,
+    service::TowerToHyperService,
+};
+use tokio::{net::TcpListener, sync::Semaphore};
+use tokio_util::sync::CancellationToken;
+
+/// The most connections at a time; more wait in the operating system's queue. Descriptors are mostly limited to 1,024, and
+/// the store and Kafka need some.
+const MAX_CONNECTIONS: usize = 768;
+
+/// How long the head of a request may take, from the moment when the connection is there or its last answer was given.
+const HEAD_TIMEOUT: Duration = Duration::from_secs(15);
+
+/// The largest head of a request; the client gets 431.
+const MAX_HEAD_BYTES: usize = 64 * 1024;
+
+/// The wait after the operating system has refused a connection: it is mostly out of descriptors.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// Serves until `shutdown`, then finishes the requests that are under way. What ends them in time is the caller's
+/// business.
+pub async fn serve(listener: TcpListener, router: Router, shutdown: &CancellationToken) {
+    let mut http = http1::Builder::new();
+    http.timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT).max_buf_size(MAX_HEAD_BYTES);
+    let (graceful, places) = (GracefulShutdown::new(), Arc::new(Semaphore::new(MAX_CONNECTIONS)));
+    let accept = async {
+        loop {
+            // Never closed, so there is always a place some time.
+            let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
+            let stream = match listener.accept().await {
+                Ok((stream, _)) => stream,
+                Err(error) => {
+                    tracing::debug!(%error, "a connection was not accepted");
+                    tokio::time::sleep(ACCEPT_PAUSE).await;
+                    continue;
+                }
+            };
+            // A reply that waits for more to send is a slow one.
+            let _ = stream.set_nodelay(true);
+            let service = TowerToHyperService::new(router.clone());
+            let connection = graceful.watch(http.serve_connection(TokioIo::new(stream), service));
+            tokio::spawn(async move {
+                let _place = place;
+                // Whoever breaks a connection off, or takes too long, is told by its end.
+                let _ = connection.await;
+            });
+        }
+    };
+    shutdown.run_until_cancelled(accept).await;
+    drop(listener);
+    graceful.shutdown().await;
+}

@@ -63,6 +63,7 @@ pub async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<
         shutdown.clone(),
         address,
         config.retention,
+        &config.limits,
     );
 
     tokio::spawn(retention::run(Arc::clone(&shared_store), config.retention, shutdown.clone()));

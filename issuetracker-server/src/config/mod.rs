@@ -2,12 +2,16 @@
 //! with the name of its variable; a name that nobody knows is a problem too, because it is mostly a typing error.
 
 mod kafka;
+mod limits;
 mod variables;
 
 use std::{fmt, net::SocketAddr, path::PathBuf, time::Duration};
 
-pub use self::kafka::{KafkaConfig, KafkaSecurity, Secret};
 use self::variables::Variables;
+pub use self::{
+    kafka::{KafkaConfig, KafkaSecurity, Secret},
+    limits::Limits,
+};
 use crate::retention::Retention;
 
 /// What the process runs with.
@@ -15,6 +19,8 @@ use crate::retention::Retention;
 pub struct Config {
     /// Where it listens.
     pub http_addr: SocketAddr,
+    /// How much one client may ask.
+    pub limits: Limits,
     /// Where issues are stored.
     pub store: StoreConfig,
     /// The consumer; without it events come over HTTP only.
@@ -97,6 +103,7 @@ impl Config {
                  put an authenticating proxy on this machine in front of it",
             );
         }
+        let limits = limits::read(&mut variables);
         let store = store(&mut variables);
         let kafka = kafka::read(&mut variables);
         let retention = retention(&mut variables);
@@ -112,12 +119,12 @@ impl Config {
         if tracing_subscriber::EnvFilter::try_new(&log_filter).is_err() {
             variables.problem("LOG", "expected a filter such as `info` or `issuetracker_server=debug,info`");
         }
-        variables.finish(Self { http_addr, store, kafka, retention, log_filter, log_format })
+        variables.finish(Self { http_addr, limits, store, kafka, retention, log_filter, log_format })
     }
 
     /// The effective values, a line each, without secrets.
     pub fn describe(&self) -> Vec<(&'static str, String)> {
-        let mut lines = vec![("http", self.http_addr.to_string())];
+        let mut lines = vec![("http", self.http_addr.to_string()), ("limits", self.limits.describe())];
         match &self.store {
             StoreConfig::Embedded { path } => lines.push(("store", format!("embedded, {}", path.display()))),
             StoreConfig::Firestore { project, database, credentials, emulator } => {

@@ -7,8 +7,11 @@ use super::{Config, ConfigErrors};
 const PREFIX: &str = "ISSUETRACKER_";
 
 /// Every name there is; docs/operations.md has the table.
-const NAMES: [&str; 27] = [
+const NAMES: [&str; 30] = [
     "HTTP_ADDR",
+    "HTTP_REQUESTS_PER_MINUTE",
+    "HTTP_EVENT_REQUESTS_PER_MINUTE",
+    "HTTP_PROXIES",
     "STORE",
     "STORE_PATH",
     "FIRESTORE_PROJECT",

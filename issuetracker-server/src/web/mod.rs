@@ -4,6 +4,7 @@
 mod api;
 mod assets;
 mod cursor;
+mod limit;
 mod markdown;
 mod observe;
 mod operations;
@@ -27,13 +28,13 @@ use metrics_exporter_prometheus::PrometheusHandle;
 use tokio_util::sync::CancellationToken;
 use tower_http::{catch_panic::CatchPanicLayer, compression::CompressionLayer};
 
-use self::{assets::Assets, problem::Problem};
+use self::{assets::Assets, limit::Limiter, problem::Problem};
 pub use self::{
     serve::serve,
     templates::{TemplateError, Templates},
 };
 use crate::{
-    dead_letters::DeadLetters, health::Health, intake::Intake, notify::Notifier, retention::Retention,
+    config::Limits, dead_letters::DeadLetters, health::Health, intake::Intake, notify::Notifier, retention::Retention,
     store::IssueStore, triage::Triage,
 };
 
@@ -57,6 +58,7 @@ pub struct WebState {
     pub(crate) address: SocketAddr,
     /// What is kept, for pages that show what is left.
     pub(crate) retention: Retention,
+    pub(crate) limiter: Arc<Limiter>,
 }
 
 impl WebState {
@@ -74,6 +76,7 @@ impl WebState {
         shutdown: CancellationToken,
         address: SocketAddr,
         retention: Retention,
+        limits: &Limits,
     ) -> Self {
         let (templates, assets) = (Arc::new(templates), Arc::new(Assets::new()));
         Self {
@@ -89,6 +92,7 @@ impl WebState {
             shutdown,
             address,
             retention,
+            limiter: Arc::new(Limiter::new(limits)),
         }
     }
 }

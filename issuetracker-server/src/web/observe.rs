@@ -17,6 +17,7 @@ use uuid::Uuid;
 
 use super::{
     WebState,
+    limit::Peer,
     pages::layout::PageView,
     problem::{Problem, ProblemView, Unwritten},
 };
@@ -39,7 +40,7 @@ pub(crate) async fn observe(State(state): State<WebState>, mut request: Request,
     let is_api = is_for_programs(request.uri().path());
     let route = request.extensions().get::<MatchedPath>().map_or("unmatched", MatchedPath::as_str).to_owned();
 
-    let mut response = match local::check(&request) {
+    let mut response = match admit(&state, &request, start) {
         Ok(()) => {
             request.extensions_mut().insert(Principal::local_admin());
             match tokio::time::timeout(REQUEST_TIMEOUT, next.run(request)).await {
@@ -49,7 +50,7 @@ pub(crate) async fn observe(State(state): State<WebState>, mut request: Request,
                     .into_response(),
             }
         }
-        Err(refused) => refusal(refused).into_response(),
+        Err(problem) => problem.into_response(),
     };
     if let Some(Unwritten(problem)) = response.extensions_mut().remove::<Unwritten>() {
         log(&problem, &request_id, &route);
@@ -71,6 +72,14 @@ pub(crate) async fn observe(State(state): State<WebState>, mut request: Request,
     }
     metrics::request(&route, method.as_str(), response.status().as_u16(), start.elapsed());
     response
+}
+
+/// Whether the request is served at all.
+fn admit(state: &WebState, request: &Request, now: Instant) -> Result<(), Problem> {
+    local::check(request).map_err(refusal)?;
+    let Some(Peer(peer)) = request.extensions().get::<Peer>() else { return Ok(()) };
+    let budget = state.limiter.take(request.uri().path(), request.headers(), *peer, now);
+    budget.map_err(Problem::too_many_requests)
 }
 
 fn is_for_programs(path: &str) -> bool {

@@ -1,9 +1,11 @@
 //! Answers that say no: one type, one message for people and one for us. The body is written by
 //! [`observe`](super::observe), which knows the request's id and whether a program or a browser asks.
 
+use std::time::Duration;
+
 use axum::{
     extract::rejection::{BytesRejection, FormRejection},
-    http::{HeaderValue, StatusCode, header},
+    http::{StatusCode, header},
     response::{IntoResponse, Response},
 };
 use serde::Serialize;
@@ -27,6 +29,8 @@ pub(crate) struct Problem {
     pub(crate) message: String,
     /// What to do next, where that is known.
     pub(crate) hint: &'static str,
+    /// After how many seconds, likewise.
+    pub(crate) retry_after: Option<u32>,
     pub(crate) fields: Vec<InvalidField>,
     /// For us: logged once, never sent.
     pub(crate) source: Option<BoxError>,
@@ -34,7 +38,9 @@ pub(crate) struct Problem {
 
 impl Problem {
     pub(crate) fn new(status: StatusCode, code: &'static str, message: impl Into<String>) -> Self {
-        Self { status, code, message: message.into(), hint: "", fields: Vec::new(), source: None }
+        // What is unavailable is worth another try soon.
+        let retry_after = (status == StatusCode::SERVICE_UNAVAILABLE).then_some(5);
+        Self { status, code, message: message.into(), hint: "", retry_after, fields: Vec::new(), source: None }
     }
 
     pub(crate) fn hint(self, hint: &'static str) -> Self {
@@ -57,6 +63,16 @@ impl Problem {
 
     pub(crate) fn not_found(what: &str) -> Self {
         Self::new(StatusCode::NOT_FOUND, "not_found", format!("There is no such {what}."))
+    }
+
+    /// The client has asked too often; after `wait` it may ask again.
+    pub(crate) fn too_many_requests(wait: Duration) -> Self {
+        let retry_after = u32::try_from(wait.as_secs().saturating_add(1)).ok();
+        Self {
+            retry_after,
+            ..Self::new(StatusCode::TOO_MANY_REQUESTS, "too_many_requests", "These are too many requests.")
+        }
+        .hint("Wait a moment, then go on.")
     }
 
     pub(crate) fn internal(source: impl Into<BoxError>) -> Self {
@@ -163,8 +179,8 @@ pub(crate) struct Unwritten(pub(crate) std::sync::Arc<Problem>);
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let mut response = self.status.into_response();
-        if self.status == StatusCode::SERVICE_UNAVAILABLE {
-            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("5"));
+        if let Some(seconds) = self.retry_after {
+            response.headers_mut().insert(header::RETRY_AFTER, seconds.into());
         }
         response.extensions_mut().insert(Unwritten(std::sync::Arc::new(self)));
         response

@@ -4,7 +4,12 @@
 use std::{sync::Arc, time::Duration};
 
 use axum::Router;
-use hyper::server::conn::http1;
+use hyper::{
+    Request,
+    body::Incoming,
+    server::conn::http1,
+    service::{Service, service_fn},
+};
 use hyper_util::{
     rt::{TokioIo, TokioTimer},
     server::graceful::GracefulShutdown,
@@ -12,6 +17,8 @@ use hyper_util::{
 };
 use tokio::{net::TcpListener, sync::Semaphore};
 use tokio_util::sync::CancellationToken;
+
+use super::limit::Peer;
 
 /// The most connections at a time; more wait in the operating system's queue. Descriptors are mostly limited to 1,024, and
 /// the store and Kafka need some.
@@ -36,8 +43,8 @@ pub async fn serve(listener: TcpListener, router: Router, shutdown: &Cancellatio
         loop {
             // Never closed, so there is always a place some time.
             let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
-            let stream = match listener.accept().await {
-                Ok((stream, _)) => stream,
+            let (stream, peer) = match listener.accept().await {
+                Ok(accepted) => accepted,
                 Err(error) => {
                     tracing::debug!(%error, "a connection was not accepted");
                     tokio::time::sleep(ACCEPT_PAUSE).await;
@@ -46,7 +53,11 @@ pub async fn serve(listener: TcpListener, router: Router, shutdown: &Cancellatio
             };
             // A reply that waits for more to send is a slow one.
             let _ = stream.set_nodelay(true);
-            let service = TowerToHyperService::new(router.clone());
+            let routes = TowerToHyperService::new(router.clone());
+            let service = service_fn(move |mut request: Request<Incoming>| {
+                request.extensions_mut().insert(Peer(peer.ip()));
+                routes.call(request)
+            });
             let connection = graceful.watch(http.serve_connection(TokioIo::new(stream), service));
             tokio::spawn(async move {
                 let _place = place;

@@ -37,6 +37,25 @@ fn what_stays_half_open_is_closed() {
 }
 
 #[test]
+fn who_asks_too_often_is_told_when_to_come_back() {
+    let place = Place::new();
+    let server = place
+        .start(&[("ISSUETRACKER_HTTP_REQUESTS_PER_MINUTE", "4"), ("ISSUETRACKER_HTTP_EVENT_REQUESTS_PER_MINUTE", "3")]);
+    let answers: Vec<Answer> = (0..10).map(|_| server.get("/api/v1/issues")).collect();
+    let refused = answers.iter().find(|answer| answer.status == 429).expect("a limit");
+    refused.problem(429, "too_many_requests");
+    let seconds: u32 = refused.header("retry-after").unwrap().parse().unwrap();
+    assert!((1..=16).contains(&seconds), "{seconds}");
+    assert!(answers.iter().filter(|answer| answer.status == 200).count() >= 4);
+    // A header of the client's own makes it nobody else, and other budgets are untouched.
+    server.ask("GET", "/api/v1/issues", &[("x-forwarded-for", "10.1.1.1")], "").expect(429);
+    assert_eq!(server.ingest(&[event("feed stalled")])[0]["status"], "accepted");
+    server.get("/healthz").expect(200);
+    let page = server.get("/issues").expect(429);
+    assert!(page.text().contains("too many requests"), "{}", page.text());
+}
+
+#[test]
 fn a_head_without_end_is_refused() {
     let place = Place::new();
     let server = place.start(&[]);

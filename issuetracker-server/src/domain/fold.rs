@@ -446,6 +446,7 @@ fn issue_of(occurrence: &Occurrence) -> Issue {
     });
     Issue {
         id: IssueId::clone(&occurrence.issue_id),
+        short_id: None,
         title: occurrence.title.clone(),
         description: occurrence.description.clone(),
         issue_type: occurrence.issue_type,

@@ -14,6 +14,8 @@ use super::{Fingerprint, Hours, IssueId, IssueType, Mute, MutedUntil, Priority, 
 pub struct Issue {
     /// Short and final: the same for every party that computes it.
     pub id: IssueId,
+    /// As people say it, `NEWS-42`: an alias that the store gives to what it creates.
+    pub short_id: Option<IssueId>,
     /// What people read first.
     pub title: String,
     /// Markdown.

@@ -8,6 +8,7 @@ mod merge;
 pub mod mute;
 pub mod occurrence;
 pub mod role;
+pub mod short_id;
 mod text;
 
 pub use hours::{Hours, ServiceHour, hour_of};

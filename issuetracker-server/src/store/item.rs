@@ -28,3 +28,13 @@ pub enum Item {
     /// Something that the server has to remember.
     Note(String, String),
 }
+
+impl Item {
+    /// The short id of an issue.
+    pub(super) fn short_id(&self) -> Option<&IssueId> {
+        match self {
+            Self::Issue(issue) => issue.short_id.as_ref(),
+            _ => None,
+        }
+    }
+}

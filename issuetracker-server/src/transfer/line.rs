@@ -71,6 +71,8 @@ pub(super) struct Header {
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct IssueLine {
     id: String,
+    #[serde(default)]
+    short_id: Option<String>,
     title: String,
     description: String,
     #[serde(rename = "type")]
@@ -191,6 +193,7 @@ fn issue_line(issue: &Issue) -> IssueLine {
     let decided = [("priority", priority), ("assignee", assignee), ("tags", tags)];
     IssueLine {
         id: issue.id.to_string(),
+        short_id: issue.short_id.as_ref().map(ToString::to_string),
         title: issue.title.clone(),
         description: issue.description.clone(),
         issue_type: issue.issue_type.as_str().to_owned(),
@@ -291,6 +294,7 @@ fn issue(line: IssueLine) -> Result<Issue, Error> {
             tags: is_decided("tags"),
         },
         id: line.id.parse()?,
+        short_id: line.short_id.map(|id| id.parse()).transpose()?,
         title: line.title,
         description: line.description,
         issue_type: line.issue_type.parse()?,

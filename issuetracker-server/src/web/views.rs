@@ -13,6 +13,7 @@ use crate::{
 #[derive(Debug, Serialize)]
 pub(crate) struct IssueView {
     id: String,
+    short_id: Option<String>,
     url: String,
     title: String,
     description: String,
@@ -50,6 +51,7 @@ impl From<Issue> for IssueView {
         Self {
             url: format!("/issues/{}", issue.id),
             id: issue.id.to_string(),
+            short_id: issue.short_id.map(|id| id.to_string()),
             title: issue.title,
             description: issue.description,
             issue_type: issue.issue_type.as_str(),

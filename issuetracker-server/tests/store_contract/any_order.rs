@@ -113,7 +113,8 @@ pub(crate) async fn any_order_and_any_batching_gives_the_same_state(store: &dyn 
             assert_eq!(issue.occurrences, in_hours + of_forgotten_hours(&issue, &occurrences));
             // What names the issue itself differs on purpose.
             let first = expected.as_ref().map_or(&issue, |expected| &expected.0);
-            (issue.id, issue.fingerprint) = (first.id.clone(), first.fingerprint);
+            let named = (first.id.clone(), first.fingerprint, first.short_id.clone());
+            (issue.id, issue.fingerprint, issue.short_id) = named;
             let found = (issue, comments, history, occurrences);
             assert_eq!(*expected.get_or_insert(found.clone()), found, "seed {seed}, round {round}");
         }

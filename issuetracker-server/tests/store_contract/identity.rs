@@ -113,3 +113,30 @@ pub(crate) async fn hours_of_services_are_counted_once(store: &dyn IssueStore) {
     let issue = store.issue(&all[0].issue_id).await.unwrap().unwrap();
     assert_eq!(issue.hours.iter().collect::<Vec<_>>(), [(hour, 6), (hour + 1, 1), (hour + 24, 7)]);
 }
+
+pub(crate) async fn short_ids_name_issues_wherever_ids_do(store: &dyn IssueStore) {
+    let of = |service: &str, title: &str| Occurrence { service: service.to_owned(), ..occurrence(title, 10) };
+    let all = [of("newsfeed", "alpha"), of("newsfeed", "beta"), of("", "gamma")];
+    ingest(store, &all).await;
+    ingest(store, &all).await;
+    let mut given = Vec::new();
+    for one in &all {
+        let issue = store.issue(&one.issue_id).await.unwrap().unwrap();
+        let short_id = issue.short_id.clone().unwrap();
+        assert_eq!(store.issue(&short_id).await.unwrap(), Some(issue), "it is an id like others");
+        given.push(short_id);
+    }
+    // Which of a batch comes first is not said.
+    let mut names: Vec<_> = given.iter().map(ToString::to_string).collect();
+    names.sort_unstable();
+    assert_eq!(names, ["ISSUE-1", "NEWS-1", "NEWS-2"]);
+
+    let mut changed = store.add_comment(&given[0], "c-1", "By its short id.", "ada", at(20)).await.map(|_| ());
+    changed = changed.and(store.merge(&given[0], &given[1], "ada", at(30)).await.map(|_| ()));
+    changed.unwrap();
+    let merged = store.issue(&given[0]).await.unwrap().unwrap();
+    assert_eq!((&merged.id, merged.short_id.as_ref()), (&all[1].issue_id, Some(&given[1])), "both lead to what stays");
+    ingest(store, &[of("newsfeed", "delta")]).await;
+    let next = store.issue(&of("newsfeed", "delta").issue_id).await.unwrap().unwrap();
+    assert_eq!(next.short_id.unwrap().as_str(), "NEWS-3", "no number is given twice");
+}

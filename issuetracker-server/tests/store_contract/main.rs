@@ -50,7 +50,8 @@ use forgetting::{
     details_are_kept_of_the_newest_events_and_ids_for_two_weeks, what_is_done_and_old_is_forgotten_if_that_is_wanted,
 };
 use identity::{
-    another_version_of_grouping_splits_no_issue, hours_of_services_are_counted_once, what_is_merged_stays_one,
+    another_version_of_grouping_splits_no_issue, hours_of_services_are_counted_once,
+    short_ids_name_issues_wherever_ids_do, what_is_merged_stays_one,
 };
 use lists::{
     hostile_text_comes_back_as_it_went_in, lists_filter_sort_and_page, search_finds_words_in_what_people_search_for,
@@ -64,6 +65,7 @@ contract! {
     any_order_comes_back_and_is_unmuted_alike,
     another_version_of_grouping_splits_no_issue,
     what_is_merged_stays_one,
+    short_ids_name_issues_wherever_ids_do,
     hours_of_services_are_counted_once,
     everything_is_moved_elsewhere_and_back,
     details_are_kept_of_the_newest_events_and_ids_for_two_weeks,

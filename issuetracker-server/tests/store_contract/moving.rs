@@ -45,5 +45,9 @@ pub(crate) async fn everything_is_moved_elsewhere_and_back(store: &dyn IssueStor
         ingest(store, &[occurrence("alpha", 50)]).await;
         let issue = store.issue(&all[0].issue_id).await.unwrap().unwrap();
         assert_eq!((&issue.id, issue.occurrences), (&all[1].issue_id, 4));
+        // Four have numbers already.
+        ingest(store, &[occurrence("epsilon", 60)]).await;
+        let new = store.issue(&occurrence("epsilon", 60).issue_id).await.unwrap().unwrap();
+        assert_eq!(new.short_id.unwrap().as_str(), "NEWS-5");
     }
 }

@@ -6,6 +6,7 @@ mod connection;
 mod forget;
 #[cfg(feature = "firestore")]
 pub(in crate::store) mod mirror;
+mod numbers;
 mod read;
 mod records;
 mod row;

@@ -5,7 +5,7 @@ use std::{str::FromStr, sync::LazyLock};
 
 use jiff::Timestamp;
 use rusqlite::{
-    Connection, Row, ToSql, named_params, params_from_iter,
+    Connection, Row, ToSql, named_params, params, params_from_iter,
     types::{FromSqlError, Type},
 };
 
@@ -16,7 +16,7 @@ use crate::{
 };
 
 /// The columns of an issue, in the order in which [`save_issue`] has its values.
-pub(super) const ISSUE_COLUMNS: &str = "id, title, description, type, priority, severity, status, reporter_id, \
+pub(super) const ISSUE_COLUMNS: &str = "id, short_id, title, description, type, priority, severity, status, reporter_id, \
      assignee_id, tags, component, source, project, service, environment, release, error_kind, location, fingerprint, \
      grouping_version, occurrences, first_seen, last_seen, created_at, updated_at, resolved_at, muted_until, mute, \
      regression, hours, comments, head_event, decided, version";
@@ -36,6 +36,10 @@ pub(super) fn issue(row: &Row<'_>) -> rusqlite::Result<Issue> {
     let decided: u8 = row.get("decided")?;
     Ok(Issue {
         id: word(row, "id")?,
+        short_id: match row.get::<_, Option<String>>("short_id")? {
+            Some(_) => Some(word(row, "short_id")?),
+            None => None,
+        },
         title: row.get("title")?,
         description: row.get("description")?,
         issue_type: word(row, "type")?,
@@ -74,12 +78,38 @@ pub(super) fn issue(row: &Row<'_>) -> rusqlite::Result<Issue> {
     })
 }
 
+/// What occurrences change of an issue that is known, most of the time.
+const COUNTED: &str = "UPDATE issues SET occurrences = ?, first_seen = ?, last_seen = ?, hours = ? WHERE id = ?";
+
+/// Writes an issue of which `before` is stored: only what is counted if nothing else is another, since every column that is
+/// named costs its indexes, also if it stays as it is.
+pub(super) fn save_counted(connection: &Connection, before: &Issue, issue: &Issue) -> Result<(), StoreError> {
+    let Issue { occurrences, first_seen, last_seen, ref hours, .. } = *issue;
+    let as_counted = Issue { occurrences, first_seen, last_seen, hours: hours.clone(), ..before.clone() };
+    if as_counted != *issue {
+        return save_issue(connection, issue);
+    }
+    let values = params![
+        occurrences,
+        first_seen.as_microsecond(),
+        last_seen.as_microsecond(),
+        shape::hours(hours),
+        issue.id.as_str()
+    ];
+    connection
+        .prepare_cached(COUNTED)
+        .and_then(|mut statement| statement.execute(values))
+        .map(|_| ())
+        .map_err(unavailable)
+}
+
 /// Writes an issue, new or known.
 pub(super) fn save_issue(connection: &Connection, issue: &Issue) -> Result<(), StoreError> {
     let Decided { priority, assignee, tags } = issue.decided;
     let decided = u8::from(priority) | u8::from(assignee) << 1 | u8::from(tags) << 2;
-    let values: [&dyn ToSql; 34] = [
+    let values: [&dyn ToSql; 35] = [
         &issue.id.as_str(),
+        &issue.short_id.as_ref().map(IssueId::as_str),
         &issue.title,
         &issue.description,
         &issue.issue_type.as_str(),

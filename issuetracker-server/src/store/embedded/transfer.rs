@@ -2,7 +2,7 @@
 
 use rusqlite::{Connection, Transaction, params};
 
-use super::{read, row, unavailable, write};
+use super::{numbers, read, row, unavailable, write};
 use crate::{
     domain::{IssueId, ServiceHour},
     store::{AliasEntry, Item, StoreError, Watermark},
@@ -45,7 +45,10 @@ pub(super) fn watermarks(connection: &Connection) -> Result<Vec<Watermark>, Stor
 pub(super) fn put(transaction: &Transaction<'_>, items: &[Item]) -> Result<(), StoreError> {
     for item in items {
         match item {
-            Item::Issue(issue) => row::save_issue(transaction, issue)?,
+            Item::Issue(issue) => {
+                row::save_issue(transaction, issue)?;
+                issue.short_id.iter().try_for_each(|id| numbers::skip_to(transaction, id))?;
+            }
             Item::Comment(issue_id, comment) => row::save_comment(transaction, issue_id, comment)?,
             Item::Activity(issue_id, activity) => row::save_activity(transaction, issue_id, activity)?,
             Item::Alias { id, issue_id, .. } => write::save_alias(transaction, id, issue_id)?,

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use jiff::Timestamp;
 use rusqlite::{Transaction, params};
 
-use super::{read, row, unavailable};
+use super::{numbers, read, row, unavailable};
 use crate::{
     domain::{self, Comment, Issue, IssueChange, IssueId, Occurrence, ServiceHour, fold},
     store::{
@@ -32,14 +32,19 @@ pub(super) fn ingest(transaction: &Transaction<'_>, batch: &Batch) -> Result<Vec
             continue;
         }
         let of_issue: Vec<&Occurrence> = fresh.iter().map(|index| &occurrences[*index]).collect();
-        let Some(mut folded) = fold::fold(read::issue(transaction, id)?, &of_issue) else {
+        let before = read::issue(transaction, id)?;
+        let Some(mut folded) = fold::fold(before.clone(), &of_issue) else {
             fresh.into_iter().for_each(|index| results[index] = Stored::NoIssue);
             continue;
         };
         let aliases: Vec<&IssueId> = fresh.iter().flat_map(|index| &destinations[*index].new_aliases).collect();
         folded.note_aliases(aliases.iter().copied());
-        save(transaction, &folded)?;
-        aliases.into_iter().try_for_each(|alias| save_alias(transaction, alias, id))?;
+        if folded.is_created {
+            folded.issue.short_id = numbers::next(transaction, &of_issue)?;
+        }
+        save(transaction, before.as_ref(), &folded)?;
+        let short_id = folded.issue.short_id.iter().filter(|_| folded.is_created);
+        aliases.into_iter().chain(short_id).try_for_each(|alias| save_alias(transaction, alias, id))?;
         for (nth, index) in fresh.into_iter().enumerate() {
             results[index] = Stored::of(&folded, nth);
         }
@@ -53,9 +58,12 @@ pub(super) fn ingest(transaction: &Transaction<'_>, batch: &Batch) -> Result<Vec
     Ok(results)
 }
 
-fn save(transaction: &Transaction<'_>, folded: &fold::Folded) -> Result<(), StoreError> {
+fn save(transaction: &Transaction<'_>, before: Option<&Issue>, folded: &fold::Folded) -> Result<(), StoreError> {
     let issue = &folded.issue;
-    row::save_issue(transaction, issue)?;
+    match before {
+        Some(before) => row::save_counted(transaction, before, issue)?,
+        None => row::save_issue(transaction, issue)?,
+    }
     for activity in &folded.activities {
         row::save_activity(transaction, &issue.id, activity)?;
     }

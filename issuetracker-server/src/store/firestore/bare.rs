@@ -10,11 +10,12 @@ use super::{
     FirestoreStore,
     client::Refused,
     ingest::{Loaded, MAX_OCCURRENCES},
+    numbers::Numbers,
     unavailable,
     write::{ATTEMPTS, pause},
 };
 use crate::{
-    domain::Occurrence,
+    domain::{Occurrence, short_id},
     store::{Batch, StoreError, resolve::Destination},
 };
 
@@ -22,6 +23,7 @@ use crate::{
 #[derive(Default)]
 pub struct Bare {
     documents: HashMap<String, Document>,
+    numbers: Numbers,
 }
 
 /// The writes of one request.
@@ -46,7 +48,8 @@ impl Bare {
                     documents: std::mem::take(&mut self.documents),
                     activities: HashSet::new(),
                 };
-                let mut plan = store.plan(part, batch.watermark.as_ref(), &loaded)?;
+                part.iter().for_each(|occurrence| self.numbers.endless(short_id::prefix(&occurrence.service)));
+                let mut plan = store.plan(part, batch.watermark.as_ref(), &loaded, &mut self.numbers)?;
                 // As it was read: nothing was.
                 let is_as_read = |write: &&mut Write| {
                     let condition = write.current_document.and_then(|one| one.condition_type);

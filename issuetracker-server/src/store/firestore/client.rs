@@ -9,7 +9,7 @@ use firestore::{
         GCP_DEFAULT_SCOPES, GoogleAuthHeaders, RequestTimeouts,
         google::firestore::v1::{
             BatchGetDocumentsRequest, CommitRequest, Document, DocumentMask, RunAggregationQueryRequest,
-            RunQueryRequest, StructuredAggregationQuery, StructuredQuery, Value, Write,
+            RunQueryRequest, StructuredAggregationQuery, StructuredQuery, Value, Write, WriteResult,
             batch_get_documents_response::Result as Got,
             run_aggregation_query_request, run_query_request,
             structured_aggregation_query::{self, Aggregation, aggregation},
@@ -111,11 +111,20 @@ impl Client {
 
     /// As [`commit`](Self::commit), and Firestore itself says whether it is too much.
     pub(super) async fn send(&self, writes: Vec<Write>) -> Result<Vec<Option<Timestamp>>, Refused> {
+        Ok(self.results(writes).await?.into_iter().map(|result| result.update_time).collect())
+    }
+
+    /// As [`commit`](Self::commit), for writes that transform one field each. Tells what it is now.
+    pub(super) async fn transform(&self, writes: Vec<Write>) -> Result<Vec<Option<Value>>, Refused> {
+        Ok(self.results(writes).await?.into_iter().map(|result| result.transform_results.into_iter().next()).collect())
+    }
+
+    async fn results(&self, writes: Vec<Write>) -> Result<Vec<WriteResult>, Refused> {
         let db = self.db().await.map_err(Refused::Failed)?;
         let request = CommitRequest { database: db.get_database_path().clone(), writes, ..CommitRequest::default() };
         let request = self.request(request, RequestTimeouts::new().with_total(REQUEST_TIMEOUT));
         match db.client().get().commit(request).await {
-            Ok(answer) => Ok(answer.into_inner().write_results.into_iter().map(|result| result.update_time).collect()),
+            Ok(answer) => Ok(answer.into_inner().write_results),
             Err(status) => Err(match status.code() {
                 Code::AlreadyExists | Code::FailedPrecondition | Code::NotFound | Code::Aborted => {
                     Refused::Stale(status)

@@ -28,6 +28,7 @@ pub(super) fn issue_fields(issue: &Issue) -> Fields {
     let Decided { priority, assignee, tags } = issue.decided;
     let decided = [("priority", priority), ("assignee", assignee), ("tags", tags)];
     fields([
+        ("short_id", or_null(issue.short_id.as_ref().map(|id| text(id.as_str())))),
         ("title", text(&issue.title)),
         ("description", text(&issue.description)),
         ("type", text(issue.issue_type.as_str())),
@@ -69,6 +70,7 @@ pub(super) fn issue(id: &str, fields: Reader<'_>) -> Result<Issue, Unreadable> {
     let is_decided = |field: &str| decided.iter().any(|decided| decided == field);
     Ok(Issue {
         id: self::id(id)?,
+        short_id: fields.optional("short_id", Reader::word)?,
         title: fields.text("title")?.to_owned(),
         description: fields.text("description")?.to_owned(),
         issue_type: fields.word("type")?,

@@ -15,7 +15,9 @@ use firestore::gcloud_sdk::{
 use super::{
     FirestoreStore,
     client::Refused,
-    document, service_days, unavailable,
+    document,
+    numbers::Numbers,
+    service_days, unavailable,
     value::Fields,
     write::{ATTEMPTS, absent, create, pause, put, save},
 };
@@ -95,11 +97,13 @@ impl FirestoreStore {
         part: &[Occurrence],
         watermark: Option<&Watermark>,
     ) -> Result<Option<Vec<Stored>>, StoreError> {
-        let mut refusal = None;
+        let (mut refusal, mut numbers) = (None, Numbers::default());
         for attempt in 0..ATTEMPTS {
             pause(attempt).await;
             let loaded = self.load(part, watermark, attempt > 0).await?;
-            let Plan { writes, saved, issues, aliases, stored, grown } = self.plan(part, watermark, &loaded)?;
+            self.take_numbers(part, &loaded, &mut numbers).await?;
+            let plan = self.plan(part, watermark, &loaded, &mut numbers)?;
+            let Plan { writes, saved, issues, aliases, stored, grown } = plan;
             if part.len() > 1 && writes.iter().map(Message::encoded_len).sum::<usize>() > MAX_BYTES {
                 return Ok(None);
             }
@@ -240,6 +244,7 @@ impl FirestoreStore {
         part: &[Occurrence],
         watermark: Option<&Watermark>,
         loaded: &Loaded,
+        numbers: &mut Numbers,
     ) -> Result<Plan, StoreError> {
         let mut plan = Plan {
             writes: Vec::new(),
@@ -282,7 +287,14 @@ impl FirestoreStore {
             for (nth, index) in fresh.into_iter().enumerate() {
                 plan.stored[index] = Stored::of(&folded, nth);
             }
-            plan.writes.extend(folded.is_created.then(|| absent(self.paths().alias(id.as_str()))));
+            if folded.is_created {
+                folded.issue.short_id = numbers.next(&occurrences);
+                plan.writes.push(absent(self.paths().alias(id.as_str())));
+                if let Some(short_id) = &folded.issue.short_id {
+                    let fields = document::alias_fields(&Alias { issue_id: id.clone(), via: Vec::new() });
+                    plan.writes.push(create(self.paths().alias(short_id.as_str()), fields));
+                }
+            }
             counted.extend(occurrences);
             created.extend(folded.is_created.then(|| folded.issue.clone()));
             self.add(&mut plan, before, folded, &loaded.documents)?;

@@ -7,6 +7,7 @@
 //! offsets/{topic}-{partition}             how far a partition is in the store
 //! aliases/{id}                            issue_id, via: other ids of issues (merged ones, other rules of grouping)
 //! service_days/{day}-{service}            service, day, occurrences, created: by hour, `h00` to `h23`
+//! numbers/{prefix}                        last: the greatest number of a short id that was given
 //! notes/{key}                             key, value: what the server has to remember beside issues
 //! users/{uid}, sessions, keys, logins, audit, guards    texts and times by name (`records`)
 //! ```
@@ -32,6 +33,7 @@ mod forget;
 mod ingest;
 mod limits;
 mod merge;
+mod numbers;
 mod path;
 mod projection;
 mod query;

@@ -9,6 +9,7 @@ pub(super) const ACTIVITIES: &str = "activities";
 pub(super) const COMMENTS: &str = "comments";
 pub(super) const ALIASES: &str = "aliases";
 pub(super) const SERVICE_DAYS: &str = "service_days";
+pub(super) const NUMBERS: &str = "numbers";
 pub(super) const NOTES: &str = "notes";
 
 /// The names of all documents of one database.
@@ -42,6 +43,10 @@ impl Paths<'_> {
 
     pub(super) fn is_alias(self, name: &str) -> bool {
         name.strip_prefix(self.0).is_some_and(|path| path.starts_with(&format!("/{ALIASES}/")))
+    }
+
+    pub(super) fn number(self, prefix: &str) -> String {
+        format!("{}/{NUMBERS}/{}", self.0, key(prefix))
     }
 
     pub(super) fn note(self, note: &str) -> String {

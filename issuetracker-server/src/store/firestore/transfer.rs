@@ -3,7 +3,7 @@
 use firestore::gcloud_sdk::{google::firestore::v1::Write, prost::Message};
 
 use super::{
-    FirestoreStore, client::Refused, document, path::ALIASES, path::ISSUES, query, service_days, unavailable,
+    FirestoreStore, client::Refused, document, numbers, path::ALIASES, path::ISSUES, query, service_days, unavailable,
     write::put,
 };
 use crate::{
@@ -61,6 +61,7 @@ impl FirestoreStore {
             bytes += write.encoded_len();
             writes.push(write);
         }
+        writes.extend(numbers::skip_to(self.paths(), items.iter().filter_map(Item::short_id)));
         self.put_all(writes).await
     }
 

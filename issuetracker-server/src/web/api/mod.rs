@@ -16,12 +16,16 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::{cursor, problem::Problem, search};
-use crate::{domain::IssueId, store::Cursor, triage::invalid};
+use crate::{
+    domain::{IssueId, short_id},
+    store::Cursor,
+    triage::invalid,
+};
 
 /// The answer of a handler that has one.
 pub(crate) type Answer<T = Json<Value>> = Result<T, Problem>;
 
-/// The id in the path, checked before it touches a store.
+/// The id in the path, long or short, checked before it touches a store.
 pub(crate) struct IssuePath(pub(crate) IssueId);
 
 impl<S: Send + Sync> FromRequestParts<S> for IssuePath {
@@ -29,7 +33,7 @@ impl<S: Send + Sync> FromRequestParts<S> for IssuePath {
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
         let path = Path::<String>::from_request_parts(parts, state).await.ok();
-        let id = path.and_then(|Path(id)| id.parse().ok());
+        let id = path.and_then(|Path(id)| short_id::read_id(&id));
         id.map(Self).ok_or_else(|| Problem::not_found("issue"))
     }
 }

@@ -125,6 +125,8 @@ pub(crate) struct TagView {
 #[derive(Serialize)]
 pub(crate) struct RowView {
     id: String,
+    /// As people say it.
+    short_id: String,
     url: String,
     title: String,
     kind: String,
@@ -154,6 +156,7 @@ impl RowView {
         let tag = |tag: &String| TagView { text: tag.clone(), url: filter_url("tag", tag) };
         Self {
             id: issue.id.to_string(),
+            short_id: issue.short_id.as_ref().unwrap_or(&issue.id).to_string(),
             url: format!("/issues/{}", issue.id),
             title: issue.title.clone(),
             kind: issue.error_kind.clone(),

@@ -176,6 +176,7 @@ mod tests {
         let fingerprint = Fingerprint::custom("one", &Identity::default());
         Issue {
             id: fingerprint.issue_id(),
+            short_id: None,
             title: title.to_owned(),
             description: String::new(),
             issue_type: IssueType::Bug,

@@ -11,8 +11,8 @@ use uuid::Uuid;
 use crate::{
     auth::Principal,
     domain::{
-        Activity, ActivityKind, Comment, Issue, IssueChange, IssueId, IssueType, Priority, Severity, Source, clean,
-        to_micros,
+        Activity, ActivityKind, Comment, CommentChange, Issue, IssueChange, IssueId, IssueType, Permission, Priority,
+        Role, Severity, Source, clean, to_micros,
     },
     intake::{Intake, IntakeError, Receipt},
     notify::{Change, Notifier},
@@ -41,6 +41,12 @@ pub enum TriageError {
     /// Fields are wrong; nothing was done.
     #[error("{} fields cannot be used", .0.len())]
     Invalid(Vec<InvalidField>),
+    /// There is no such comment.
+    #[error("there is no such comment")]
+    NoComment,
+    /// It is somebody else's, or a service counts in it.
+    #[error("only who wrote a comment, or an ADMIN, may change it")]
+    NotYours,
     /// The store says no.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -214,18 +220,65 @@ impl Triage {
         principal: &Principal,
         now: Timestamp,
     ) -> Result<Comment, TriageError> {
-        if content.trim().is_empty() {
-            return Err(TriageError::Invalid(vec![invalid("content", "write something")]));
-        }
-        if content.chars().count() > MAX_TEXT_CHARS {
-            let message = format!("at most {MAX_TEXT_CHARS} characters");
-            return Err(TriageError::Invalid(vec![invalid("content", &message)]));
-        }
+        check_content(content)?;
         let comment_id = Uuid::now_v7().to_string();
         let comment =
             self.store.add_comment(id, &comment_id, &clean(content), &principal.user_id, to_micros(now)).await?;
         self.notifier.publish(Change::of_one(id));
         Ok(comment)
+    }
+
+    /// Edits a comment, for who wrote it and for ADMINs.
+    ///
+    /// # Errors
+    /// If the text is empty or too long, [`TriageError::NoComment`], [`TriageError::NotYours`], or those of the store.
+    pub async fn edit_comment(
+        &self,
+        id: &IssueId,
+        comment_id: &str,
+        content: &str,
+        principal: &Principal,
+        now: Timestamp,
+    ) -> Result<Comment, TriageError> {
+        check_content(content)?;
+        let change = CommentChange::Edit(clean(content));
+        self.change_comment(id, comment_id, &change, principal, now).await?.ok_or(TriageError::NoComment)
+    }
+
+    /// Deletes a comment, for who wrote it and for ADMINs.
+    ///
+    /// # Errors
+    /// [`TriageError::NoComment`], [`TriageError::NotYours`], or those of the store.
+    pub async fn delete_comment(
+        &self,
+        id: &IssueId,
+        comment_id: &str,
+        principal: &Principal,
+        now: Timestamp,
+    ) -> Result<(), TriageError> {
+        self.change_comment(id, comment_id, &CommentChange::Delete, principal, now).await.map(|_| ())
+    }
+
+    async fn change_comment(
+        &self,
+        id: &IssueId,
+        comment_id: &str,
+        change: &CommentChange,
+        principal: &Principal,
+        now: Timestamp,
+    ) -> Result<Option<Comment>, TriageError> {
+        let comment = self.store.comment(id, comment_id).await?.ok_or(TriageError::NoComment)?;
+        // Its author never changes, so what holds now holds when it is written.
+        if !may_change(principal, &comment) {
+            return Err(TriageError::NotYours);
+        }
+        let changed = match self.store.change_comment(id, comment_id, change, &principal.user_id, to_micros(now)).await
+        {
+            Err(StoreError::NotFound) => return Err(TriageError::NoComment),
+            changed => changed?,
+        };
+        self.notifier.publish(Change::of_one(id));
+        Ok(changed)
     }
 
     /// A part of the comments, oldest first.
@@ -266,6 +319,23 @@ impl Triage {
     ) -> Result<Page<Activity>, StoreError> {
         self.store.activities(id, Some(ActivityKind::Occurrence), after, limit).await
     }
+}
+
+/// Whether somebody may edit and delete a comment: it is theirs, or they are ADMIN. What a service counts is nobody's.
+pub fn may_change(principal: &Principal, comment: &Comment) -> bool {
+    let is_theirs = principal.user_id == comment.author_id && principal.may(Permission::Comment);
+    comment.recurrences.is_none() && (principal.role == Role::Admin || is_theirs)
+}
+
+fn check_content(content: &str) -> Result<(), TriageError> {
+    if content.trim().is_empty() {
+        return Err(TriageError::Invalid(vec![invalid("content", "write something")]));
+    }
+    if content.chars().count() > MAX_TEXT_CHARS {
+        let message = format!("at most {MAX_TEXT_CHARS} characters");
+        return Err(TriageError::Invalid(vec![invalid("content", &message)]));
+    }
+    Ok(())
 }
 
 /// Names are short and have no control characters.

@@ -341,29 +341,6 @@ fn mute_details(until: &MutedUntil) -> Map<String, Value> {
     details.as_object().cloned().unwrap_or_default()
 }
 
-/// A person's comment and the entry of the history that goes with it.
-pub fn comment(issue: &mut Issue, id: &str, content: &str, author_id: &str, now: Timestamp) -> (Comment, Activity) {
-    issue.comments += 1;
-    issue.updated_at = now;
-    issue.version += 1;
-    let comment = Comment {
-        id: id.to_owned(),
-        content: content.to_owned(),
-        author_id: author_id.to_owned(),
-        created_at: now,
-        edited_at: None,
-        recurrences: None,
-    };
-    let activity = Activity {
-        id: id.to_owned(),
-        kind: ActivityKind::Commented,
-        user_id: author_id.to_owned(),
-        timestamp: now,
-        details: Map::new(),
-    };
-    (comment, activity)
-}
-
 /// The id of the one comment that counts what its reporter saw on that day.
 pub fn daily_comment_id(occurrence: &Occurrence) -> String {
     let (day, reporter) = (day_of(occurrence.last_at), &occurrence.reporter_id);

@@ -9,6 +9,7 @@ pub mod mute;
 pub mod occurrence;
 pub mod role;
 pub mod short_id;
+pub mod talk;
 mod text;
 
 pub use hours::{Hours, ServiceHour, hour_of};
@@ -17,6 +18,7 @@ pub use merge::merge;
 pub use mute::{Mute, MutedUntil, Period};
 pub use occurrence::{Details, Effect, Occurrence};
 pub use role::{Permission, Role};
+pub use talk::CommentChange;
 pub use text::{clean, hex};
 pub use tracing_issues::{
     event::{IssueType, Priority, Severity, Source},

@@ -20,8 +20,8 @@ pub use self::{
     record::{Expect, Field, Fields, Kind, Record, RecordQuery, RecordStore, RecordWrite},
 };
 use crate::domain::{
-    Activity, ActivityKind, Comment, Issue, IssueChange, IssueId, IssueType, Occurrence, Priority, ServiceHour,
-    Severity, Status, fold::Folded,
+    Activity, ActivityKind, Comment, CommentChange, Issue, IssueChange, IssueId, IssueType, Occurrence, Priority,
+    ServiceHour, Severity, Status, fold::Folded,
 };
 use crate::retention::{Forgotten, Retention};
 
@@ -263,6 +263,20 @@ pub trait IssueStore: RecordStore {
         author_id: &str,
         now: Timestamp,
     ) -> Result<Comment, StoreError>;
+
+    /// One comment.
+    async fn comment(&self, id: &IssueId, comment_id: &str) -> Result<Option<Comment>, StoreError>;
+
+    /// Edits or deletes a comment that somebody wrote, and answers it as it is now; `None` after it was deleted.
+    /// [`StoreError::NotFound`] if it is not there.
+    async fn change_comment(
+        &self,
+        id: &IssueId,
+        comment_id: &str,
+        change: &CommentChange,
+        user_id: &str,
+        now: Timestamp,
+    ) -> Result<Option<Comment>, StoreError>;
 
     /// A part of the comments, oldest first.
     async fn comments(&self, id: &IssueId, after: Option<&Cursor>, limit: usize) -> Result<Page<Comment>, StoreError>;

@@ -22,7 +22,7 @@ use axum::{
     Router,
     extract::DefaultBodyLimit,
     middleware,
-    routing::{get, post},
+    routing::{get, patch, post},
 };
 use metrics_exporter_prometheus::PrometheusHandle;
 use tokio_util::sync::CancellationToken;
@@ -107,6 +107,7 @@ pub fn router(state: WebState) -> Router {
         .route("/issues/{id}/activities", get(api::issues::activities))
         .route("/issues/{id}/occurrences", get(api::issues::occurrences))
         .route("/issues/{id}/comments", get(api::comments::list).post(api::comments::create))
+        .route("/issues/{id}/comments/{comment}", patch(api::comments::edit).delete(api::comments::delete))
         .route("/events", post(api::events::accept).layer(DefaultBodyLimit::max(api::events::MAX_BODY_BYTES)))
         .route("/dead-letters", get(api::dead_letters::list))
         .route("/dead-letters/replay", post(api::dead_letters::replay_many))
@@ -120,6 +121,7 @@ pub fn router(state: WebState) -> Router {
         .route("/issues/new", get(pages::new::show))
         .route("/issues/{id}", get(pages::issue::show).post(pages::issue::change))
         .route("/issues/{id}/comments", post(pages::issue::comment))
+        .route("/issues/{id}/comments/{comment}", post(pages::issue::change_comment))
         .route("/dead-letters", get(pages::dead_letters::list))
         .route("/dead-letters/replay", post(pages::dead_letters::replay_many))
         .route("/dead-letters/{id}", get(pages::dead_letters::show))

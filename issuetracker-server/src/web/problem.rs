@@ -147,6 +147,10 @@ impl From<TriageError> for Problem {
     fn from(error: TriageError) -> Self {
         match error {
             TriageError::Invalid(fields) => Self::invalid(fields),
+            TriageError::NoComment => Self::not_found("comment"),
+            TriageError::NotYours => {
+                Self::new(StatusCode::FORBIDDEN, "not_yours", "Only who wrote a comment, or an ADMIN, may change it.")
+            }
             TriageError::Store(error) => error.into(),
             TriageError::Intake(error) => error.into(),
         }

@@ -154,6 +154,41 @@ fn comments_are_written_and_read_in_order() {
 }
 
 #[test]
+fn comments_are_edited_and_deleted_by_who_may() {
+    let place = Place::new();
+    let server = place.start(&[]);
+    let address = issue_of(&server, event("feed stalled"));
+    let comments = format!("{address}/comments");
+    let written = server.post(&comments, r#"{"content": "Frist."}"#).expect(201).json();
+    let one = format!("{comments}/{}", written["id"].as_str().unwrap());
+    let edited = server.patch(&one, &json!({"content": "**First.**"})).expect(200).json();
+    assert_eq!((&edited["content"], &edited["created_at"]), (&json!("**First.**"), &written["created_at"]));
+    assert!(edited["edited_at"].is_string());
+    assert_eq!(server.get(&comments).expect(200).json()["comments"][1], edited);
+    server.patch(&one, &json!({"content": " "})).problem(400, "invalid_field");
+    server.patch(&one, &json!({"author_id": "me"})).problem(400, "unknown_field");
+
+    // What a service counts is nobody's, not even an ADMIN's.
+    let counted = server.get(&comments).expect(200).json()["comments"][0]["id"].as_str().unwrap().to_owned();
+    server.patch(&format!("{comments}/{counted}"), &json!({"content": "x"})).problem(403, "not_yours");
+    server.ask("DELETE", &format!("{comments}/{counted}"), &[], "").problem(403, "not_yours");
+
+    // The page does the same with a form.
+    let form = [("content-type", "application/x-www-form-urlencoded")];
+    let page = one.replace("/api/v1", "");
+    server.ask("POST", &page, &form, "action=edit&content=By+form.").expect(303);
+    let shown = server.get(&address.replace("/api/v1", "")).expect(200).text();
+    assert!(shown.contains("<p>By form.</p>") && shown.contains("edited"), "{shown}");
+    server.ask("POST", &page, &form, "action=praise").expect(400);
+    server.ask("DELETE", &one, &[], "").expect(204);
+    server.ask("DELETE", &one, &[], "").problem(404, "not_found");
+    server.patch(&one, &json!({"content": "x"})).problem(404, "not_found");
+    assert_eq!(server.get(&address).expect(200).json()["comments"], 0);
+    let shown = server.get(&address.replace("/api/v1", "")).expect(200).text();
+    assert!(shown.contains("wrote a comment that local-admin deleted"), "{shown}");
+}
+
+#[test]
 fn occurrences_keep_what_helps_to_solve_the_problem() {
     let place = Place::new();
     let server = place.start(&[]);

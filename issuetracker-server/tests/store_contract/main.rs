@@ -10,6 +10,7 @@ mod lists;
 mod moving;
 mod moving_files;
 mod records;
+mod talk;
 
 use issuetracker_server::{
     domain::{
@@ -59,6 +60,7 @@ use lists::{
 };
 use moving::everything_is_moved_elsewhere_and_back;
 use records::{records_are_listed_by_id_and_field, records_are_written_on_conditions};
+use talk::{a_comment_is_edited_and_deleted, a_deleted_comment_stays_deleted_whatever_comes_again};
 
 contract! {
     any_order_and_any_batching_gives_the_same_state,
@@ -80,6 +82,8 @@ contract! {
     what_people_write_is_an_issue_too,
     a_reporter_has_one_comment_a_day,
     comments_of_people_and_events,
+    a_comment_is_edited_and_deleted,
+    a_deleted_comment_stays_deleted_whatever_comes_again,
     lists_filter_sort_and_page,
     search_finds_words_in_what_people_search_for,
     the_overview_counts_what_the_list_would_show,

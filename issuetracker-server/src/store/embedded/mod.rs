@@ -10,6 +10,7 @@ mod numbers;
 mod read;
 mod records;
 mod row;
+mod talk;
 #[cfg(test)]
 mod tests;
 mod transfer;
@@ -25,7 +26,7 @@ use tokio::sync::{Semaphore, oneshot};
 use self::connection::{Readers, Writer};
 use super::{AliasEntry, Batch, Cursor, IssueQuery, IssueStore, Item, Overview, Page, StoreError, Stored, Watermark};
 use crate::{
-    domain::{Activity, ActivityKind, Comment, Issue, IssueChange, IssueId, ServiceHour},
+    domain::{Activity, ActivityKind, Comment, CommentChange, Issue, IssueChange, IssueId, ServiceHour},
     retention::{Forgotten, Retention},
 };
 
@@ -147,8 +148,25 @@ impl IssueStore for EmbeddedStore {
     ) -> Result<Comment, StoreError> {
         let (id, comment_id) = (id.clone(), comment_id.to_owned());
         let (content, author_id) = (content.to_owned(), author_id.to_owned());
-        self.write(move |transaction| write::add_comment(transaction, &id, &comment_id, &content, &author_id, now))
-            .await
+        self.write(move |transaction| talk::add(transaction, &id, &comment_id, &content, &author_id, now)).await
+    }
+
+    async fn comment(&self, id: &IssueId, comment_id: &str) -> Result<Option<Comment>, StoreError> {
+        let (id, comment_id) = (id.clone(), comment_id.to_owned());
+        self.read(move |connection| read::comment(connection, &read::resolved(connection, &id)?, &comment_id)).await
+    }
+
+    async fn change_comment(
+        &self,
+        id: &IssueId,
+        comment_id: &str,
+        change: &CommentChange,
+        user_id: &str,
+        now: Timestamp,
+    ) -> Result<Option<Comment>, StoreError> {
+        let (id, comment_id) = (id.clone(), comment_id.to_owned());
+        let (change, user_id) = (change.clone(), user_id.to_owned());
+        self.write(move |transaction| talk::change(transaction, &id, &comment_id, &change, &user_id, now)).await
     }
 
     async fn comments(&self, id: &IssueId, after: Option<&Cursor>, limit: usize) -> Result<Page<Comment>, StoreError> {

@@ -7,7 +7,7 @@ use rusqlite::{Transaction, params};
 
 use super::{numbers, read, row, unavailable};
 use crate::{
-    domain::{self, Comment, Issue, IssueChange, IssueId, Occurrence, ServiceHour, fold},
+    domain::{self, Issue, IssueChange, IssueId, Occurrence, ServiceHour, fold},
     store::{
         Batch, StoreError, Stored, Watermark,
         resolve::{Resolver, by_issue},
@@ -186,24 +186,4 @@ pub(super) fn change(
         row::save_activity(transaction, id, activity)?;
     }
     Ok(issue)
-}
-
-pub(super) fn add_comment(
-    transaction: &Transaction<'_>,
-    id: &IssueId,
-    comment_id: &str,
-    content: &str,
-    author_id: &str,
-    now: Timestamp,
-) -> Result<Comment, StoreError> {
-    let id = &read::resolved(transaction, id)?;
-    let mut issue = read::issue(transaction, id)?.ok_or(StoreError::NotFound)?;
-    if let Some(comment) = read::comment(transaction, id, comment_id)? {
-        return Ok(comment);
-    }
-    let (comment, activity) = fold::comment(&mut issue, comment_id, content, author_id, now);
-    row::save_issue(transaction, &issue)?;
-    row::save_comment(transaction, id, &comment)?;
-    row::save_activity(transaction, id, &activity)?;
-    Ok(comment)
 }

@@ -41,6 +41,7 @@ mod read;
 mod recent;
 mod records;
 mod service_days;
+mod talk;
 #[cfg(test)]
 mod tests;
 mod transfer;
@@ -66,7 +67,7 @@ use super::{
     AliasEntry, Batch, BoxError, Cursor, IssueQuery, IssueStore, Item, Overview, Page, StoreError, Stored, Watermark,
 };
 use crate::{
-    domain::{Activity, ActivityKind, Comment, Issue, IssueChange, IssueId, ServiceHour},
+    domain::{Activity, ActivityKind, Comment, CommentChange, Issue, IssueChange, IssueId, ServiceHour},
     retention::{Forgotten, Retention},
 };
 
@@ -185,6 +186,21 @@ impl IssueStore for FirestoreStore {
         now: Timestamp,
     ) -> Result<Comment, StoreError> {
         self.comment_on_issue(id, comment_id, content, author_id, now).await
+    }
+
+    async fn comment(&self, id: &IssueId, comment_id: &str) -> Result<Option<Comment>, StoreError> {
+        self.read_comment(id, comment_id).await
+    }
+
+    async fn change_comment(
+        &self,
+        id: &IssueId,
+        comment_id: &str,
+        change: &CommentChange,
+        user_id: &str,
+        now: Timestamp,
+    ) -> Result<Option<Comment>, StoreError> {
+        self.change_comment_of_issue(id, comment_id, change, user_id, now).await
     }
 
     async fn comments(&self, id: &IssueId, after: Option<&Cursor>, limit: usize) -> Result<Page<Comment>, StoreError> {

@@ -12,7 +12,7 @@ use jiff::Timestamp;
 
 use super::{FirestoreStore, client::Refused, document, value::Fields};
 use crate::{
-    domain::{Activity, Comment, Issue, IssueChange, IssueId, fold},
+    domain::{Activity, Issue, IssueChange, IssueId, fold},
     store::StoreError,
 };
 
@@ -57,56 +57,19 @@ impl FirestoreStore {
         Err(StoreError::Conflict)
     }
 
-    pub(super) async fn comment_on_issue(
-        &self,
-        id: &IssueId,
-        comment_id: &str,
-        content: &str,
-        author_id: &str,
-        now: Timestamp,
-    ) -> Result<Comment, StoreError> {
-        for attempt in 0..ATTEMPTS {
-            pause(attempt).await;
-            let id = &self.resolved(id).await?;
-            let (issue_name, comment_name) = (self.paths().issue(id.as_str()), self.paths().comment(id, comment_id));
-            let found = self.client.get(vec![issue_name.clone(), comment_name.clone()], None).await?;
-            let before = found.get(&issue_name).ok_or(StoreError::NotFound)?;
-            if let Some(comment) = found.get(&comment_name) {
-                return document::read(comment, document::comment);
-            }
-            let mut issue = document::read(before, document::issue)?;
-            let (comment, activity) = fold::comment(&mut issue, comment_id, content, author_id, now);
-            let writes = vec![
-                update(before, document::issue_fields(&issue)),
-                create(comment_name, document::comment_fields(&comment)),
-                self.put_activity(id, &activity),
-            ];
-            self.recent.forget([&issue_name]);
-            match self.client.commit(writes).await {
-                Ok(times) => {
-                    self.committed(&issue, &times).await;
-                    return Ok(comment);
-                }
-                Err(Refused::Stale(_)) => (),
-                Err(Refused::Failed(error)) => return Err(self.failed(issue_name, error)),
-            }
-        }
-        Err(StoreError::Conflict)
-    }
-
     /// The issue is the first write of each of these commits.
-    async fn committed(&self, issue: &Issue, times: &[Option<Committed>]) {
+    pub(super) async fn committed(&self, issue: &Issue, times: &[Option<Committed>]) {
         let at = times.first().copied().flatten();
         self.projection.take_committed(at.map(|at| (issue.clone(), at)), None).await;
     }
 
     /// It may have been done all the same.
-    fn failed(&self, name: String, error: StoreError) -> StoreError {
+    pub(super) fn failed(&self, name: String, error: StoreError) -> StoreError {
         self.projection.doubt([name]);
         error
     }
 
-    fn put_activity(&self, id: &IssueId, activity: &Activity) -> Write {
+    pub(super) fn put_activity(&self, id: &IssueId, activity: &Activity) -> Write {
         put(self.paths().activity(id, &activity.id), document::activity_fields(activity))
     }
 }

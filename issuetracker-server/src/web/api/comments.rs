@@ -1,21 +1,43 @@
-//! Comments: list and write.
+//! Comments: list, write, edit, delete.
 
 use axum::{
     Json,
     body::Bytes,
-    extract::{State, rejection::BytesRejection},
-    http::{StatusCode, Uri},
+    extract::{FromRequestParts, Path, State, rejection::BytesRejection},
+    http::{StatusCode, Uri, request::Parts},
 };
 use jiff::Timestamp;
 use serde_json::Value;
 
 use super::{Answer, IssuePath, body::Body, page_of};
-use crate::web::{
-    WebState,
-    problem::Problem,
-    require::{Require, permission},
-    views::{self, CommentView},
+use crate::{
+    domain::{IssueId, short_id},
+    web::{
+        WebState,
+        problem::Problem,
+        require::{Require, permission},
+        views::{self, CommentView},
+    },
 };
+
+/// More is no id of a comment.
+const MAX_ID_BYTES: usize = 300;
+
+/// The ids of an issue and of a comment on it in the path, checked before they touch a store.
+pub(crate) struct CommentPath(pub(crate) IssueId, pub(crate) String);
+
+impl<S: Send + Sync> FromRequestParts<S> for CommentPath {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let path = Path::<(String, String)>::from_request_parts(parts, state).await.ok();
+        let Some(Path((id, comment))) = path.filter(|Path((_, comment))| comment.len() <= MAX_ID_BYTES) else {
+            return Err(Problem::not_found("comment"));
+        };
+        let id = short_id::read_id(&id).ok_or_else(|| Problem::not_found("issue"))?;
+        Ok(Self(id, comment))
+    }
+}
 
 /// `GET /api/v1/issues/{id}/comments`: oldest first.
 pub(crate) async fn list(
@@ -43,4 +65,28 @@ pub(crate) async fn create(
     let comment = state.triage.comment(&id, &content, &principal, Timestamp::now()).await?;
     let view = serde_json::to_value(CommentView::from(comment)).map_err(Problem::internal)?;
     Ok((StatusCode::CREATED, Json(view)))
+}
+
+/// `PATCH /api/v1/issues/{id}/comments/{comment}`: for its author, and ADMINs.
+pub(crate) async fn edit(
+    State(state): State<WebState>,
+    Require(principal, ..): Require<permission::Comment>,
+    CommentPath(id, comment): CommentPath,
+    body: Result<Bytes, BytesRejection>,
+) -> Answer<Json<CommentView>> {
+    let mut body = Body::read(body)?;
+    let content = body.text("content").unwrap_or_default();
+    body.finish_strictly("content")?;
+    let comment = state.triage.edit_comment(&id, &comment, &content, &principal, Timestamp::now()).await?;
+    Ok(Json(comment.into()))
+}
+
+/// `DELETE /api/v1/issues/{id}/comments/{comment}`: likewise.
+pub(crate) async fn delete(
+    State(state): State<WebState>,
+    Require(principal, ..): Require<permission::Comment>,
+    CommentPath(id, comment): CommentPath,
+) -> Answer<StatusCode> {
+    state.triage.delete_comment(&id, &comment, &principal, Timestamp::now()).await?;
+    Ok(StatusCode::NO_CONTENT)
 }

@@ -11,12 +11,12 @@ use tracing_issues::event::UnknownWord;
 
 use super::issue_view;
 use crate::{
-    domain::{IssueChange, IssueId, Permission},
+    domain::{IssueChange, IssueId},
     store::StoreError,
     triage::invalid,
     web::{
         WebState,
-        api::IssuePath,
+        api::{IssuePath, comments::CommentPath},
         problem::Problem,
         require::{Require, permission},
         views,
@@ -56,13 +56,12 @@ pub(crate) async fn show(
     let occurrences = state.triage.occurrences(&id, None, SHOWN).await?.items;
     let comments = state.triage.comments(&id, None, SHOWN * 4).await?.items;
     let history = state.triage.history(&id, None, SHOWN * 4).await?.items;
-    let can_change = principal.may(Permission::ChangeIssue);
     let view = issue_view::IssuePageView::new(
         &issue,
         &occurrences,
         &comments,
         &history,
-        can_change,
+        &principal,
         state.retention.events,
         Timestamp::now(),
     );
@@ -124,4 +123,35 @@ pub(crate) async fn comment(
     let Form(form) = form?;
     state.triage.comment(&id, &form.content, &principal, Timestamp::now()).await?;
     Ok(Redirect::to(&format!("/issues/{id}#comments")))
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct CommentChangeForm {
+    content: String,
+    /// The button: what is to be done.
+    action: String,
+}
+
+/// `POST /issues/{id}/comments/{comment}`: edits it, or deletes it.
+pub(crate) async fn change_comment(
+    State(state): State<WebState>,
+    Require(principal, ..): Require<permission::Comment>,
+    CommentPath(id, comment): CommentPath,
+    form: Result<Form<CommentChangeForm>, FormRejection>,
+) -> Result<Redirect, Problem> {
+    let Form(form) = form?;
+    let now = Timestamp::now();
+    let place = match form.action.as_str() {
+        "delete" => {
+            state.triage.delete_comment(&id, &comment, &principal, now).await?;
+            "comments".to_owned()
+        }
+        "edit" => {
+            state.triage.edit_comment(&id, &comment, &form.content, &principal, now).await?;
+            format!("comment-{comment}")
+        }
+        _ => return Err(Problem::invalid(vec![invalid("action", "edit or delete")])),
+    };
+    Ok(Redirect::to(&format!("/issues/{id}#{place}")))
 }

@@ -7,7 +7,9 @@ use serde_json::{Map, Value};
 
 use super::layout::{OptionView, RowView, TimeView, filter_url, label, word_options};
 use crate::{
-    domain::{Activity, ActivityKind, Comment, Issue, Mute, MutedUntil, Priority, Status},
+    auth::Principal,
+    domain::{Activity, ActivityKind, Comment, Issue, Mute, MutedUntil, Permission, Priority, Status},
+    triage::may_change,
     web::{markdown, views},
 };
 
@@ -94,6 +96,8 @@ struct OccurrenceRow {
 
 #[derive(Serialize)]
 struct TimelineView {
+    /// Of a comment.
+    id: String,
     kind: &'static str,
     #[serde(rename = "type")]
     activity: &'static str,
@@ -101,7 +105,10 @@ struct TimelineView {
     author: String,
     at: TimeView,
     content_html: String,
-    edited: bool,
+    /// When it was edited last.
+    edited: Option<TimeView>,
+    /// The comment as it was written, if the reader may change it.
+    source: Option<String>,
 }
 
 /// How long it is silent.
@@ -127,7 +134,7 @@ impl IssuePageView {
         occurrences: &[Activity],
         comments: &[Comment],
         history: &[Activity],
-        can_change: bool,
+        principal: &Principal,
         kept: usize,
         now: Timestamp,
     ) -> Self {
@@ -150,13 +157,13 @@ impl IssuePageView {
                 etag: views::etag(issue),
                 muted: issue.mute.filter(|mute| mute.is_silent(now)).map(|mute| MuteView::new(&mute, now)),
             },
-            can_change,
+            can_change: principal.may(Permission::ChangeIssue),
             kept: Some(kept).filter(|kept| issue.occurrences > *kept as u64),
             statuses: word_options(Status::ALL.map(Status::as_str), issue.status.as_str()),
             priorities: word_options(Priority::ALL.iter().map(|word| word.as_str()), issue.priority.as_str()),
             latest: occurrences.first().map(|occurrence| OccurrenceView::new(issue, occurrence, now)),
             occurrences: occurrences.iter().map(|occurrence| OccurrenceRow::new(occurrence, now)).collect(),
-            timeline: timeline(issue, comments, history, now),
+            timeline: timeline(issue, comments, history, principal, now),
             back_url: "/issues",
         }
     }
@@ -233,30 +240,43 @@ impl OccurrenceRow {
 }
 
 /// History and comments in one list, oldest first.
-fn timeline(issue: &Issue, comments: &[Comment], history: &[Activity], now: Timestamp) -> Vec<TimelineView> {
+fn timeline(
+    issue: &Issue,
+    comments: &[Comment],
+    history: &[Activity],
+    principal: &Principal,
+    now: Timestamp,
+) -> Vec<TimelineView> {
     // An error that was seen once did not come back, so there is nothing to tell.
     let is_told = |comment: &&Comment| comment.recurrences.is_none() || issue.occurrences > 1;
     let comments = comments.iter().filter(is_told).map(|comment| {
         let entry = TimelineView {
+            id: comment.id.clone(),
             kind: "comment",
             activity: "commented",
             text: String::new(),
             author: comment.author_id.clone(),
             at: TimeView::new(comment.created_at, now),
             content_html: markdown::to_html(&comment.content),
-            edited: comment.edited_at.is_some() && comment.recurrences.is_none(),
+            edited: comment.edited_at.filter(|_| comment.recurrences.is_none()).map(|at| TimeView::new(at, now)),
+            source: may_change(principal, comment).then(|| comment.content.clone()),
         };
         (comment.created_at, entry)
     });
-    let history = history.iter().filter(|activity| activity.kind != ActivityKind::Commented).map(|activity| {
+    // That somebody commented shows as the comment, unless that is gone.
+    let is_told =
+        |activity: &&Activity| activity.kind != ActivityKind::Commented || activity.details.contains_key("deleted_by");
+    let history = history.iter().filter(is_told).map(|activity| {
         let entry = TimelineView {
+            id: String::new(),
             kind: "activity",
             activity: activity.kind.as_str(),
             text: sentence(activity),
             author: activity.user_id.clone(),
             at: TimeView::new(activity.timestamp, now),
             content_html: String::new(),
-            edited: false,
+            edited: None,
+            source: None,
         };
         (activity.timestamp, entry)
     });
@@ -280,6 +300,9 @@ fn sentence(activity: &Activity) -> String {
             release if release.is_empty() => "saw it again after it was resolved: reopened".to_owned(),
             release => format!("saw it again after it was resolved, in release {release}: reopened"),
         },
+        ActivityKind::Commented => {
+            format!("wrote a comment that {} deleted", text_of(activity.details.get("deleted_by")))
+        }
         other => label(other.as_str()).to_lowercase(),
     }
 }

@@ -209,6 +209,35 @@ impl Triage {
         Ok(issue)
     }
 
+    /// Takes parts out of a merged issue, which undoes their merges. Answers what is left, and those.
+    ///
+    /// # Errors
+    /// If `parts` are not parts of it, or those of the store.
+    pub async fn split(
+        &self,
+        id: &IssueId,
+        parts: &[IssueId],
+        principal: &Principal,
+        now: Timestamp,
+    ) -> Result<(Issue, Vec<Issue>), TriageError> {
+        if parts.is_empty() {
+            return Err(TriageError::Invalid(vec![invalid("parts", "name one part or more")]));
+        }
+        self.issue(id).await?;
+        let (issue, issues) = match self.store.split(id, parts, &principal.user_id, to_micros(now)).await {
+            Err(StoreError::NotFound) => {
+                return Err(TriageError::Invalid(vec![invalid(
+                    "parts",
+                    "name only ids that `parts` of the issue lists",
+                )]));
+            }
+            split => split?,
+        };
+        let ids = std::iter::once(&issue).chain(&issues).map(|issue| issue.id.clone());
+        self.notifier.publish(Change { ids: ids.collect(), created: Vec::new() });
+        Ok((issue, issues))
+    }
+
     /// Adds a comment.
     ///
     /// # Errors

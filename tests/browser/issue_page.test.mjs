@@ -3,7 +3,7 @@
 
 import assert from "node:assert/strict";
 
-import { leadingAway, timeline } from "./support/pages.mjs";
+import { leadingAway, panel, path, timeline } from "./support/pages.mjs";
 import { prepare } from "./support/scenario.mjs";
 
 const scenario = prepare();
@@ -27,4 +27,30 @@ scenario("a comment is edited, then deleted", options, async ({ server, page }) 
   await leadingAway(page, () => comment.getByRole("button", { name: "Delete for good" }).click());
   assert.equal(await comment.count(), 0);
   assert.equal(await timeline(page, "wrote a comment that local-admin deleted").count(), 1);
+});
+
+scenario("an issue is merged into another by its short id, and the merge undone", options, async ({ server, page }) => {
+  const [stays, goes] = await server.accept(
+    { title: "stays", service: "merge" }, { title: "goes", service: "merge" }, { title: "goes", service: "merge" },
+  );
+  await page.goto(`/issues/${stays}`);
+  const shortId = await page.locator(".trail .id").innerText();
+  await page.goto(`/issues/${goes}`);
+  await page.locator("summary", { hasText: "Merge into another issue" }).click();
+  await page.getByLabel("The issue that stays").fill(shortId.toLowerCase());
+  await leadingAway(page, () => page.getByRole("button", { name: "Merge" }).click());
+
+  assert.equal(path(page), `/issues/${stays}#parts`);
+  assert.equal(await page.locator(".stats dd").first().innerText(), "3");
+  assert.match(await timeline(page, "merged").innerText(), /MERG-\d+ “goes” into this/);
+  await page.goto(`/issues/${goes}`);
+  assert.equal(path(page), `/issues/${stays}`, "its id leads to where it is now");
+
+  await leadingAway(page, () => panel(page, "Merged from").getByRole("button", { name: /^Split MERG-\d+ again$/ }).click());
+  assert.equal(path(page), `/issues/${goes}`);
+  assert.equal(await page.locator(".stats dd").first().innerText(), "2");
+  assert.match(await timeline(page, "split").innerText(), new RegExp(`split this from ${shortId} “stays”`));
+  await page.goto(`/issues/${stays}`);
+  assert.equal(await page.locator(".stats dd").first().innerText(), "1");
+  assert.equal(await panel(page, "Merged from").count(), 0);
 });

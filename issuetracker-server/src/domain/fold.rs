@@ -11,6 +11,7 @@ use super::{
     Activity, ActivityKind, Comment, Effect, Hours, Issue, IssueChange, IssueId, Mute, MutedUntil, Occurrence,
     ServiceHour, Status, hex, hour_of,
     issue::{Decided, Regression},
+    part::{self, PART},
 };
 
 /// Who did what nobody did.
@@ -52,6 +53,29 @@ pub struct Recurrence {
 }
 
 impl Recurrence {
+    /// What a daily comment counts; `None` of one that somebody wrote.
+    pub fn of(comment: &Comment) -> Option<Self> {
+        let day = comment.id.get("seen-".len().."seen-2026-11-23".len())?;
+        Some(Self {
+            author_id: comment.author_id.clone(),
+            day: day.to_owned(),
+            count: comment.recurrences?,
+            first_at: comment.created_at,
+            last_at: comment.edited_at.unwrap_or(comment.created_at),
+        })
+    }
+
+    /// Both together.
+    #[must_use]
+    pub(super) fn and(self, other: &Self) -> Self {
+        Self {
+            count: self.count + other.count,
+            first_at: self.first_at.min(other.first_at),
+            last_at: self.last_at.max(other.last_at),
+            ..self
+        }
+    }
+
     /// The daily comment after this count was added to what `before` already tells.
     pub fn apply(&self, id: &str, before: Option<&Comment>) -> Comment {
         let count = self.count + before.and_then(|comment| comment.recurrences).unwrap_or(0);
@@ -67,21 +91,6 @@ impl Recurrence {
             recurrences: Some(count),
         }
     }
-}
-
-/// One comment of two with the same id, from issues that were merged: a day's counts are added.
-pub fn merge_comments(into: Comment, from: &Comment) -> Comment {
-    let (Some(count), Some(day)) = (from.recurrences, into.id.get("seen-".len().."seen-2026-11-23".len())) else {
-        return into;
-    };
-    let recurrence = Recurrence {
-        author_id: from.author_id.clone(),
-        day: day.to_owned(),
-        count,
-        first_at: from.created_at,
-        last_at: from.edited_at.unwrap_or(from.created_at),
-    };
-    recurrence.apply(&into.id, Some(&into))
 }
 
 /// Folds occurrences of one issue, none of which was folded before, into what is stored of it.
@@ -120,31 +129,13 @@ pub fn fold(existing: Option<Issue>, occurrences: &[&Occurrence]) -> Option<Fold
 
 impl Folded {
     fn count(&mut self, occurrence: &Occurrence) {
-        let issue = &mut self.issue;
-        issue.occurrences += occurrence.count;
-        issue.last_seen = issue.last_seen.max(occurrence.last_at);
-        issue.hours.add(hour_of(occurrence.last_at), occurrence.count);
-        // The earliest event speaks for the issue, whatever order they arrive in.
-        if (occurrence.first_at, occurrence.event_id) < (issue.first_seen, issue.head_event) {
-            take_head(issue, issue_of(occurrence));
-        }
-        if !issue.decided.tags {
-            issue.tags = tidy_tags(std::mem::take(&mut issue.tags), &occurrence.tags);
-        }
-
+        let part = part::count(&mut self.issue, occurrence);
         let is_unmuted = self.unmute_if_over(occurrence);
         self.reopen_if_regressed(occurrence, is_unmuted);
-        self.activities.push(activity(occurrence, ActivityKind::Occurrence, occurrence.record()));
-        let recurrence = self.recurrences.entry(daily_comment_id(occurrence)).or_insert_with(|| Recurrence {
-            author_id: occurrence.reporter_id.clone(),
-            day: day_of(occurrence.last_at),
-            count: 0,
-            first_at: occurrence.first_at,
-            last_at: occurrence.last_at,
-        });
-        recurrence.count += occurrence.count;
-        recurrence.first_at = recurrence.first_at.min(occurrence.first_at);
-        recurrence.last_at = recurrence.last_at.max(occurrence.last_at);
+        let mut details = occurrence.record();
+        details.extend(part.as_ref().map(of_part));
+        self.activities.push(activity(occurrence, ActivityKind::Occurrence, details));
+        add_day(&mut self.recurrences, occurrence);
     }
 
     /// Ends a mute that holds only up to a rate which is reached now.
@@ -206,7 +197,12 @@ impl Folded {
 
     fn comment(&mut self, occurrence: &Occurrence) {
         self.issue.comments += 1;
-        self.activities.push(activity(occurrence, ActivityKind::Commented, Map::new()));
+        let part = part::comment(&mut self.issue, occurrence);
+        self.activities.push(activity(
+            occurrence,
+            ActivityKind::Commented,
+            part.as_ref().map(of_part).into_iter().collect(),
+        ));
         self.comments.push(Comment {
             id: occurrence.event_id.to_string(),
             content: if occurrence.description.is_empty() { &occurrence.title } else { &occurrence.description }
@@ -354,6 +350,27 @@ pub fn daily_comment_id(occurrence: &Occurrence) -> String {
     format!("seen-{day}-{safe}.{hash}")
 }
 
+/// Adds an occurrence to what its reporter's comment of the day counts.
+pub(super) fn add_day(days: &mut BTreeMap<String, Recurrence>, occurrence: &Occurrence) {
+    let day = Recurrence {
+        author_id: occurrence.reporter_id.clone(),
+        day: day_of(occurrence.last_at),
+        count: occurrence.count,
+        first_at: occurrence.first_at,
+        last_at: occurrence.last_at,
+    };
+    let comment = daily_comment_id(occurrence);
+    let day = match days.remove(&comment) {
+        Some(known) => known.and(&day),
+        None => day,
+    };
+    days.insert(comment, day);
+}
+
+fn of_part(part: &IssueId) -> (String, Value) {
+    (PART.to_owned(), json!(part.as_str()))
+}
+
 /// Sorted, each once, and not too many.
 pub(super) fn tidy_tags(mut tags: Vec<String>, more: &[String]) -> Vec<String> {
     tags.extend_from_slice(more);
@@ -386,7 +403,7 @@ fn activity(occurrence: &Occurrence, kind: ActivityKind, details: Map<String, Va
 }
 
 /// Lets an earlier event speak for the issue. Who it is, what was counted and what people decided stays.
-fn take_head(issue: &mut Issue, head: Issue) {
+pub(super) fn take_head(issue: &mut Issue, head: Issue) {
     if !issue.decided.priority {
         issue.priority = head.priority;
     }
@@ -415,7 +432,7 @@ fn take_head(issue: &mut Issue, head: Issue) {
 }
 
 /// The issue that `occurrence` alone would make, before it is counted.
-fn issue_of(occurrence: &Occurrence) -> Issue {
+pub(super) fn issue_of(occurrence: &Occurrence) -> Issue {
     let details = &occurrence.details;
     let location = details.location.as_ref().map(|location| match location.line {
         Some(line) => format!("{}:{line}", location.file),
@@ -455,6 +472,7 @@ fn issue_of(occurrence: &Occurrence) -> Issue {
         comments: 0,
         head_event: occurrence.event_id,
         decided: Decided::default(),
+        parts: Vec::new(),
         version: 0,
     }
 }

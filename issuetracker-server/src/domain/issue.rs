@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 use tracing_issues::event::UnknownWord;
 use uuid::Uuid;
 
-use super::{Fingerprint, Hours, IssueId, IssueType, Mute, MutedUntil, Priority, Severity, Source};
+use super::{Fingerprint, Hours, IssueId, IssueType, Mute, MutedUntil, Priority, Severity, Source, part::Part};
 
 /// All occurrences of one fingerprint, or one thing a person wrote, plus its workflow.
 #[derive(Debug, Clone, PartialEq)]
@@ -78,6 +78,8 @@ pub struct Issue {
     pub head_event: Uuid,
     /// What a person decided; occurrences leave it alone.
     pub decided: Decided,
+    /// What it was merged of, itself first; empty if it was not merged.
+    pub parts: Vec<Part>,
     /// Raised by every change of the issue itself, by people or by coming back; occurrences alone leave it.
     pub version: u64,
 }

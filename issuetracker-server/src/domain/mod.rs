@@ -4,9 +4,10 @@
 pub mod fold;
 pub mod hours;
 pub mod issue;
-mod merge;
+pub mod merge;
 pub mod mute;
 pub mod occurrence;
+pub mod part;
 pub mod role;
 pub mod short_id;
 pub mod talk;
@@ -14,7 +15,6 @@ mod text;
 
 pub use hours::{Hours, ServiceHour, hour_of};
 pub use issue::{Activity, ActivityKind, Comment, Issue, IssueChange, Status};
-pub use merge::merge;
 pub use mute::{Mute, MutedUntil, Period};
 pub use occurrence::{Details, Effect, Occurrence};
 pub use role::{Permission, Role};

@@ -47,6 +47,14 @@ pub fn read_id(text: &str) -> Option<IssueId> {
     upper.filter(|id| parts(id).is_some()).or_else(|| text.parse().ok())
 }
 
+/// The id in what somebody pastes: an id, or the address of an issue's page.
+pub fn read_link(text: &str) -> Option<IssueId> {
+    let text = text.trim();
+    let path = text.split(['?', '#']).next()?;
+    let Some((_, id)) = path.rsplit_once("/issues/") else { return read_id(text) };
+    read_id(id.split('/').next()?)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -84,6 +92,16 @@ mod tests {
             check_read(other, Some(other));
         }
         check_read("../42", None);
+        let of_link = |text: &str| read_link(text).map(|id| id.to_string());
+        for link in [
+            "news-42",
+            "http://127.0.0.1:8080/issues/NEWS-42?a=b#c",
+            "/issues/NEWS-42/occurrences/7",
+            "x/api/v1/issues/NEWS-42",
+        ] {
+            assert_eq!(of_link(link).as_deref(), Some("NEWS-42"), "{link}");
+        }
+        assert_eq!(of_link("http://127.0.0.1:8080/dead-letters"), None);
         check_read("", None);
     }
 }

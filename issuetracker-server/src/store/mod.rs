@@ -5,6 +5,7 @@
 pub mod embedded;
 #[cfg(feature = "firestore")]
 pub mod firestore;
+mod issue_shape;
 mod item;
 mod record;
 mod resolve;
@@ -16,6 +17,7 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 
 pub use self::{
+    issue_shape::IssueShape,
     item::Item,
     record::{Expect, Field, Fields, Kind, Record, RecordQuery, RecordStore, RecordWrite},
 };
@@ -253,6 +255,17 @@ pub trait IssueStore: RecordStore {
     /// Merges `from` into `into`: its occurrences, comments and history go there, and so does all that happens to it from
     /// now on. `from` is gone; its id stands for `into`. Again, it changes nothing.
     async fn merge(&self, from: &IssueId, into: &IssueId, user_id: &str, now: Timestamp) -> Result<Issue, StoreError>;
+
+    /// Takes parts out of a merged issue: each is an issue of its own again, with its ids, counts, comments and history, as if
+    /// it had never been merged. Answers the merged issue as it is now, and those. [`StoreError::NotFound`] if one of `parts`
+    /// is none, and then nothing was done.
+    async fn split(
+        &self,
+        id: &IssueId,
+        parts: &[IssueId],
+        user_id: &str,
+        now: Timestamp,
+    ) -> Result<(Issue, Vec<Issue>), StoreError>;
 
     /// Adds a person's comment; the same `comment_id` adds nothing the second time.
     async fn add_comment(

@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 
 use super::cursor;
 use crate::{
-    domain::{Activity, Comment, Issue, Mute, MutedUntil},
+    domain::{Activity, Comment, Issue, Mute, MutedUntil, part::Part},
     store::Page,
 };
 
@@ -44,6 +44,29 @@ pub(crate) struct IssueView {
     mute: Option<Value>,
     fingerprint: Option<String>,
     grouping_version: u8,
+    parts: Vec<PartView>,
+}
+
+/// What a merged issue was made of.
+#[derive(Debug, Serialize)]
+struct PartView {
+    id: String,
+    short_id: Option<String>,
+    title: String,
+    occurrences: u64,
+    fingerprint: Option<String>,
+}
+
+impl From<&Part> for PartView {
+    fn from(Part { issue, .. }: &Part) -> Self {
+        Self {
+            id: issue.id.to_string(),
+            short_id: issue.short_id.as_ref().map(ToString::to_string),
+            title: issue.title.clone(),
+            occurrences: issue.occurrences,
+            fingerprint: issue.fingerprint.map(|fingerprint| fingerprint.to_string()),
+        }
+    }
 }
 
 impl From<Issue> for IssueView {
@@ -80,6 +103,7 @@ impl From<Issue> for IssueView {
             mute: issue.mute.map(|mute| mute_view(&mute)),
             fingerprint: issue.fingerprint.map(|fingerprint| fingerprint.to_string()),
             grouping_version: issue.grouping_version,
+            parts: issue.parts.iter().map(PartView::from).collect(),
         }
     }
 }

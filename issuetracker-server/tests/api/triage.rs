@@ -273,3 +273,38 @@ fn a_merged_issue_is_found_under_both_ids() {
         server.post(&format!("{address}/merge"), body).problem(status, code);
     }
 }
+
+#[test]
+fn a_merge_by_link_or_short_id_is_undone() {
+    let place = Place::new();
+    let server = place.start(&[]);
+    let (from, into) = (issue_of(&server, event("feed stalled")), issue_of(&server, event("order refused")));
+    let issue = |address: &str| server.get(address).expect(200).json();
+    let (stalled, refused) = (issue(&from), issue(&into));
+    for link in [
+        refused["short_id"].as_str().unwrap(),
+        &format!("http://{}/issues/{}?x=y#z", server.address, into.rsplit('/').next().unwrap()),
+    ] {
+        let merged = server.post(&format!("{from}/merge"), json!({"into": link}).to_string()).expect(200).json();
+        assert_eq!((&merged["id"], &merged["occurrences"]), (&refused["id"], &json!(2)), "{link}");
+        let parts = merged["parts"].as_array().unwrap();
+        assert_eq!((parts.len(), &parts[0]["id"], &parts[1]["id"]), (2, &refused["id"], &stalled["id"]));
+        let undone =
+            server.post(&format!("{into}/split"), json!({"parts": [stalled["id"]]}).to_string()).expect(200).json();
+        assert_eq!((&undone["issue"]["id"], &undone["issues"][0]["id"]), (&refused["id"], &stalled["id"]));
+        for (address, before) in [(&from, &stalled), (&into, &refused)] {
+            let mut after = issue(address);
+            after["updated_at"] = before["updated_at"].clone();
+            assert_eq!(after, *before);
+        }
+    }
+    for (body, code) in [
+        (json!({"parts": []}), "invalid_field"),
+        (json!({"parts": ["../x"]}), "invalid_field"),
+        (json!({"parts": [stalled["id"]]}), "invalid_field"),
+        (json!({"part": "x"}), "unknown_field"),
+    ] {
+        server.post(&format!("{into}/split"), body.to_string()).problem(400, code);
+    }
+    server.post(&format!("{MISSING}/split"), json!({"parts": ["x"]}).to_string()).problem(404, "not_found");
+}

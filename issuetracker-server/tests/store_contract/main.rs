@@ -10,6 +10,7 @@ mod lists;
 mod moving;
 mod moving_files;
 mod records;
+mod splitting;
 mod talk;
 
 use issuetracker_server::{
@@ -60,6 +61,7 @@ use lists::{
 };
 use moving::everything_is_moved_elsewhere_and_back;
 use records::{records_are_listed_by_id_and_field, records_are_written_on_conditions};
+use splitting::{a_merge_is_undone_as_if_it_had_never_been, parts_of_parts_are_split_one_by_one};
 use talk::{a_comment_is_edited_and_deleted, a_deleted_comment_stays_deleted_whatever_comes_again};
 
 contract! {
@@ -67,6 +69,8 @@ contract! {
     any_order_comes_back_and_is_unmuted_alike,
     another_version_of_grouping_splits_no_issue,
     what_is_merged_stays_one,
+    a_merge_is_undone_as_if_it_had_never_been,
+    parts_of_parts_are_split_one_by_one,
     short_ids_name_issues_wherever_ids_do,
     hours_of_services_are_counted_once,
     everything_is_moved_elsewhere_and_back,

@@ -5,13 +5,16 @@ use rusqlite::{Connection, OptionalExtension, Transaction, params};
 
 use super::{EmbeddedStore, row, unavailable};
 use crate::{
-    domain::IssueId,
+    domain::{IssueId, part::PART},
     retention::{Forgotten, IDS_KEPT, Retention, SERVICE_HOURS_KEPT},
     store::StoreError,
 };
 
 /// Rows that one transaction touches.
 const ROWS: usize = 2_000;
+
+/// What is thinned is shorter than this, what is not is longer.
+const MAX_THIN: i64 = 100;
 
 /// Issues that are looked up at once.
 const ISSUES: usize = 500;
@@ -94,13 +97,14 @@ fn thin(transaction: &Transaction<'_>, id: &IssueId, events: usize, horizon: i64
         ),
         horizon,
     )?;
-    // What is left of an event: its time, and how many errors it stands for.
+    // What is left of an event: its time, how many errors it stands for, and of which part of a merged issue it is.
     let thinned = change(
         format!(
-            "UPDATE activities SET details = json_object('occurrences', json_extract(details, '$.occurrences')) \
+            "UPDATE activities SET details = json_patch('{{}}', json_object('occurrences', \
+             json_extract(details, '$.occurrences'), '{PART}', json_extract(details, '$.{PART}'))) \
              WHERE rowid IN (SELECT rowid FROM activities WHERE {old} AND length(details) > ?4 LIMIT ?5)"
         ),
-        40,
+        MAX_THIN,
     )?;
     Ok((thinned as u64, removed as u64))
 }

@@ -4,6 +4,7 @@
 mod backup;
 mod connection;
 mod forget;
+mod merge;
 #[cfg(feature = "firestore")]
 pub(in crate::store) mod mirror;
 mod numbers;
@@ -135,7 +136,18 @@ impl IssueStore for EmbeddedStore {
 
     async fn merge(&self, from: &IssueId, into: &IssueId, user_id: &str, now: Timestamp) -> Result<Issue, StoreError> {
         let (from, into, user_id) = (from.clone(), into.clone(), user_id.to_owned());
-        self.write(move |transaction| write::merge(transaction, &from, &into, &user_id, now)).await
+        self.write(move |transaction| merge::merge(transaction, &from, &into, &user_id, now)).await
+    }
+
+    async fn split(
+        &self,
+        id: &IssueId,
+        parts: &[IssueId],
+        user_id: &str,
+        now: Timestamp,
+    ) -> Result<(Issue, Vec<Issue>), StoreError> {
+        let (id, parts, user_id) = (id.clone(), parts.to_vec(), user_id.to_owned());
+        self.write(move |transaction| merge::split(transaction, &id, &parts, &user_id, now)).await
     }
 
     async fn add_comment(

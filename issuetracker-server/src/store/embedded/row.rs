@@ -12,14 +12,14 @@ use rusqlite::{
 use super::unavailable;
 use crate::{
     domain::{Activity, Comment, Issue, IssueId, issue::Decided},
-    store::{BoxError, StoreError, shape},
+    store::{BoxError, StoreError, issue_shape, shape},
 };
 
 /// The columns of an issue, in the order in which [`save_issue`] has its values.
 pub(super) const ISSUE_COLUMNS: &str = "id, short_id, title, description, type, priority, severity, status, reporter_id, \
      assignee_id, tags, component, source, project, service, environment, release, error_kind, location, fingerprint, \
      grouping_version, occurrences, first_seen, last_seen, created_at, updated_at, resolved_at, muted_until, mute, \
-     regression, hours, comments, head_event, decided, version";
+     regression, hours, comments, head_event, decided, parts, version";
 
 /// Writes an issue, new or known.
 static SAVE_ISSUE: LazyLock<String> = LazyLock::new(|| {
@@ -74,6 +74,7 @@ pub(super) fn issue(row: &Row<'_>) -> rusqlite::Result<Issue> {
         comments: row.get("comments")?,
         head_event: word(row, "head_event")?,
         decided: Decided { priority: decided & 1 != 0, assignee: decided & 2 != 0, tags: decided & 4 != 0 },
+        parts: optional(row, "parts", issue_shape::read_parts)?.unwrap_or_default(),
         version: row.get("version")?,
     })
 }
@@ -107,7 +108,7 @@ pub(super) fn save_counted(connection: &Connection, before: &Issue, issue: &Issu
 pub(super) fn save_issue(connection: &Connection, issue: &Issue) -> Result<(), StoreError> {
     let Decided { priority, assignee, tags } = issue.decided;
     let decided = u8::from(priority) | u8::from(assignee) << 1 | u8::from(tags) << 2;
-    let values: [&dyn ToSql; 35] = [
+    let values: [&dyn ToSql; 36] = [
         &issue.id.as_str(),
         &issue.short_id.as_ref().map(IssueId::as_str),
         &issue.title,
@@ -142,6 +143,7 @@ pub(super) fn save_issue(connection: &Connection, issue: &Issue) -> Result<(), S
         &issue.comments,
         &issue.head_event.to_string(),
         &decided,
+        &issue_shape::parts(&issue.parts),
         &issue.version,
     ];
     connection

@@ -7,7 +7,7 @@ use rusqlite::{Transaction, params};
 
 use super::{numbers, read, row, unavailable};
 use crate::{
-    domain::{self, Issue, IssueChange, IssueId, Occurrence, ServiceHour, fold},
+    domain::{Issue, IssueChange, IssueId, Occurrence, ServiceHour, fold},
     store::{
         Batch, StoreError, Stored, Watermark,
         resolve::{Resolver, by_issue},
@@ -115,44 +115,6 @@ pub(super) fn save_watermark(transaction: &Transaction<'_>, watermark: &Watermar
         )
         .map_err(unavailable)?;
     Ok(())
-}
-
-/// Everything beneath the one issue goes beneath the other.
-pub(super) fn merge(
-    transaction: &Transaction<'_>,
-    from: &IssueId,
-    into: &IssueId,
-    user_id: &str,
-    now: Timestamp,
-) -> Result<Issue, StoreError> {
-    let mut issue = read::issue(transaction, &read::resolved(transaction, into)?)?.ok_or(StoreError::NotFound)?;
-    let gone = read::issue(transaction, &read::resolved(transaction, from)?)?.ok_or(StoreError::NotFound)?;
-    if gone.id == issue.id {
-        return Ok(issue);
-    }
-    let activity = domain::merge(&mut issue, &gone, user_id, now);
-    row::save_issue(transaction, &issue)?;
-    row::save_activity(transaction, &issue.id, &activity)?;
-    for comment in read::all_comments(transaction, &gone.id)? {
-        let comment = match read::comment(transaction, &issue.id, &comment.id)? {
-            Some(known) => fold::merge_comments(known, &comment),
-            None => comment,
-        };
-        row::save_comment(transaction, &issue.id, &comment)?;
-    }
-    let (gone, id) = (gone.id.as_str(), issue.id.as_str());
-    // Ids of events are of one issue alone; what both have is when they came to be and back, and the earlier stands.
-    for sql in [
-        "UPDATE OR IGNORE activities SET issue_id = ?2 WHERE issue_id = ?1",
-        "DELETE FROM activities WHERE issue_id = ?1 AND ?2 <> ''",
-        "DELETE FROM comments WHERE issue_id = ?1 AND ?2 <> ''",
-        "UPDATE aliases SET issue_id = ?2 WHERE issue_id = ?1",
-        "INSERT INTO aliases (id, issue_id) VALUES (?1, ?2)",
-        "DELETE FROM issues WHERE id = ?1 AND ?2 <> ''",
-    ] {
-        transaction.execute(sql, params![gone, id]).map_err(unavailable)?;
-    }
-    Ok(issue)
 }
 
 pub(super) fn set_note(transaction: &Transaction<'_>, key: &str, value: Option<&str>) -> Result<(), StoreError> {

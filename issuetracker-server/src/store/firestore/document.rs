@@ -8,8 +8,8 @@ use super::{
     value::{Fields, Reader, Unreadable, count, integer, or_null, text, texts, time, unreadable},
 };
 use crate::{
-    domain::{Activity, Comment, Issue, IssueId, issue::Decided},
-    store::{StoreError, Watermark, resolve::Alias, shape},
+    domain::{Activity, Comment, Issue, IssueId, issue::Decided, part::PART},
+    store::{StoreError, Watermark, issue_shape, resolve::Alias, shape},
 };
 
 /// Reads a document; one that cannot be read is an error that names it, never skipped.
@@ -61,6 +61,7 @@ pub(super) fn issue_fields(issue: &Issue) -> Fields {
         ("comments", count(issue.comments)),
         ("head_event", text(&issue.head_event.to_string())),
         ("decided", texts(decided.into_iter().filter_map(|(field, is_decided)| is_decided.then_some(field)))),
+        ("parts", or_null(issue_shape::parts(&issue.parts).map(|parts| text(&parts)))),
         ("version", count(issue.version)),
     ])
 }
@@ -106,6 +107,7 @@ pub(super) fn issue(id: &str, fields: Reader<'_>) -> Result<Issue, Unreadable> {
             assignee: is_decided("assignee"),
             tags: is_decided("tags"),
         },
+        parts: fields.shape("parts", issue_shape::read_parts)?.unwrap_or_default(),
         version: fields.number("version")?,
     })
 }
@@ -125,13 +127,17 @@ pub(super) fn alias(_id: &str, fields: Reader<'_>) -> Result<Alias, Unreadable> 
 }
 
 pub(super) fn activity_fields(activity: &Activity) -> Fields {
-    fields([
+    let part = activity.details.get(PART).and_then(serde_json::Value::as_str);
+    let part = part.map(|part| (PART.to_owned(), text(part)));
+    let fields = fields([
         ("type", text(activity.kind.as_str())),
         ("user_id", text(&activity.user_id)),
         ("timestamp", time(activity.timestamp)),
         // JSON as text: a map would lose integers beyond 63 bits, and refuse arrays in arrays and keys like `__x__`.
         ("details", text(&serde_json::Value::Object(activity.details.clone()).to_string())),
-    ])
+    ]);
+    // A field of its own, so that entries are found by it.
+    fields.into_iter().chain(part).collect()
 }
 
 pub(super) fn activity(id: &str, fields: Reader<'_>) -> Result<Activity, Unreadable> {

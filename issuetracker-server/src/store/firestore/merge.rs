@@ -1,9 +1,9 @@
 //! Merging two issues. What is beneath the one is copied beneath the other first, which can be repeated; then one commit
 //! makes the one an alias of the other, on the condition that neither has changed since both were read.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
-use firestore::gcloud_sdk::google::firestore::v1::{Document, StructuredQuery, Write};
+use firestore::gcloud_sdk::google::firestore::v1::{Document, Write};
 use jiff::Timestamp;
 
 use super::{
@@ -13,12 +13,16 @@ use super::{
     write::{ATTEMPTS, delete_as_read, pause, put, update},
 };
 use crate::{
-    domain::{self, Issue, IssueId, fold},
+    domain::{
+        Activity, ActivityKind, Comment, Issue, IssueId,
+        merge::{self, Beside},
+        part::PART,
+    },
     store::{Cursor, StoreError, resolve::Alias},
 };
 
 /// Documents that are copied with one commit.
-const COPIED: usize = 200;
+pub(super) const COPIED: usize = 200;
 
 /// The most occurrences that are copied, the newest: the others are found under their old issue when an event comes again,
 /// but are not shown.
@@ -47,13 +51,21 @@ impl FirestoreStore {
             }
             let from_before = found.get(&names[0]).ok_or(StoreError::NotFound)?;
             let gone = document::read(from_before, document::issue)?;
-            let days = self.copy_beneath(&from, &into).await?;
-            let activity = domain::merge(&mut issue, &gone, user_id, now);
+            let (into_aliases, from_aliases) = (self.aliases_of(&into).await?, self.aliases_of(&from).await?);
+            let beside_into = self.beside(&into, &into_aliases).await?;
+            let beside_from = self.beside(&from, &from_aliases).await?;
+            let days = self.copy_comments(&beside_from, &beside_into, &into).await?;
+            self.copy_history(&from, &into).await?;
+            let activity = merge::merge(&mut issue, &beside_into, &gone, &beside_from, user_id, now);
 
             let mut writes = vec![update(into_before, document::issue_fields(&issue)), delete_as_read(from_before)];
-            writes.push(put(self.paths().activity(&into, &activity.id), document::activity_fields(&activity)));
+            writes.push(self.put_activity(&into, &activity));
             writes.extend(days);
-            writes.extend(self.aliases(&from, &into).await?);
+            writes.push(self.put_alias(&from, &into, vec![from.clone()]));
+            for (id, mut alias) in from_aliases {
+                alias.via.push(from.clone());
+                writes.push(self.put_alias(&id, &into, alias.via));
+            }
             self.recent.forget(&names);
             match self.client.commit(writes).await {
                 Ok(times) => {
@@ -77,57 +89,67 @@ impl FirestoreStore {
         Ok(alias.map_or_else(|| id.clone(), |alias| alias.issue_id))
     }
 
-    /// Makes `from`, and all that stands for it, stand for `into`.
-    async fn aliases(&self, from: &IssueId, into: &IssueId) -> Result<Vec<Write>, StoreError> {
-        let alias = |id: &str, via: Vec<IssueId>| {
-            put(self.paths().alias(id), document::alias_fields(&Alias { issue_id: into.clone(), via }))
+    /// What stands for an issue.
+    pub(super) async fn aliases_of(&self, id: &IssueId) -> Result<BTreeMap<IssueId, Alias>, StoreError> {
+        let known = self.client.query(self.client.documents_path(), query::aliases_of(id.as_str())).await?;
+        let read = |found: &Document| {
+            document::read(found, |id, fields| Ok((document::id(id)?, document::alias(id, fields)?)))
         };
-        let mut writes = vec![alias(from.as_str(), vec![from.clone()])];
-        let known = self.client.query(self.client.documents_path(), query::aliases_of(from.as_str())).await?;
-        for document in &known {
-            let (id, mut via) =
-                document::read(document, |id, fields| Ok((id.to_owned(), document::alias(id, fields)?.via)))?;
-            via.push(from.clone());
-            writes.push(alias(&id, via));
-        }
-        Ok(writes)
+        known.iter().map(read).collect()
     }
 
-    /// Copies comments and history. What both have is left out, but for days that both have counted: those are answered, to
-    /// be written with the merge, because adding is not repeatable.
-    async fn copy_beneath(&self, from: &IssueId, into: &IssueId) -> Result<Vec<Write>, StoreError> {
-        let mut days = Vec::new();
-        let comments =
-            |after: Option<&Cursor>| query::page_of_comments(after, COPIED, |id| self.paths().comment(from, id));
-        let mut after = None;
+    pub(super) fn put_alias(&self, id: &IssueId, issue_id: &IssueId, via: Vec<IssueId>) -> Write {
+        let alias = Alias { issue_id: issue_id.clone(), via };
+        put(self.paths().alias(id.as_str()), document::alias_fields(&alias))
+    }
+
+    async fn beside(&self, id: &IssueId, aliases: &BTreeMap<IssueId, Alias>) -> Result<Beside, StoreError> {
+        Ok(Beside { aliases: aliases.keys().cloned().collect(), comments: self.all_comments(id).await? })
+    }
+
+    /// The comments on an issue, oldest first.
+    pub(super) async fn all_comments(&self, id: &IssueId) -> Result<Vec<Comment>, StoreError> {
+        let (mut comments, mut after) = (Vec::new(), None::<Cursor>);
         loop {
-            let documents = self.client.query(&self.paths().issue(from.as_str()), comments(after.as_ref())).await?;
-            let mut page = Vec::new();
+            let page = query::page_of_comments(after.as_ref(), COPIED, |comment| self.paths().comment(id, comment));
+            let documents = self.client.query(&self.paths().issue(id.as_str()), page).await?;
             for document in documents.iter().take(COPIED) {
-                page.push(document::read(document, document::comment)?);
+                comments.push(document::read(document, document::comment)?);
             }
-            let names = page.iter().map(|comment| self.paths().comment(into, &comment.id)).collect();
-            let there = self.client.get(names, None).await?;
-            let mut copies = Vec::new();
-            for comment in &page {
-                let name = self.paths().comment(into, &comment.id);
-                match there.get(&name) {
-                    Some(known) if comment.recurrences.is_some() && days.len() < MAX_DAYS => {
-                        let sum = fold::merge_comments(document::read(known, document::comment)?, comment);
-                        days.push(put(name, document::comment_fields(&sum)));
-                    }
-                    Some(_) => (),
-                    None => copies.push(put(name, document::comment_fields(comment))),
-                }
-            }
-            self.put_all(copies).await?;
-            let Some(last) = page.last().filter(|_| documents.len() > COPIED) else { break };
+            let Some(last) = comments.last().filter(|_| documents.len() > COPIED) else { return Ok(comments) };
             after = Some(Cursor { key: last.created_at.as_microsecond(), id: last.id.clone() });
         }
-        for kind in [None, Some(domain::ActivityKind::Occurrence)] {
+    }
+
+    /// Copies comments. Those of days that both have counted are answered, to be written with the merge, because adding is
+    /// not repeatable.
+    async fn copy_comments(&self, from: &Beside, into: &Beside, id: &IssueId) -> Result<Vec<Write>, StoreError> {
+        let there: HashMap<&str, &Comment> =
+            into.comments.iter().map(|comment| (comment.id.as_str(), comment)).collect();
+        let (mut copies, mut days) = (Vec::new(), Vec::new());
+        for comment in &from.comments {
+            let name = self.paths().comment(id, &comment.id);
+            match there.get(comment.id.as_str()) {
+                Some(known) if comment.recurrences.is_some() && days.len() < MAX_DAYS => {
+                    let sum = merge::merge_comments((*known).clone(), comment);
+                    days.push(put(name, document::comment_fields(&sum)));
+                }
+                Some(_) => (),
+                None => copies.push(put(name, document::comment_fields(comment))),
+            }
+        }
+        for part in copies.chunks(COPIED) {
+            self.put_all(part.to_vec()).await?;
+        }
+        Ok(days)
+    }
+
+    /// Copies the history, but for what both have.
+    async fn copy_history(&self, from: &IssueId, into: &IssueId) -> Result<(), StoreError> {
+        for kind in [None, Some(ActivityKind::Occurrence)] {
             let (mut after, mut copied) = (None::<Cursor>, 0);
             loop {
-                let page: StructuredQuery =
+                let page =
                     query::page_of_activities(kind, after.as_ref(), COPIED, |id| self.paths().activity(from, id));
                 let documents = self.client.query(&self.paths().issue(from.as_str()), page).await?;
                 let mut page = Vec::new();
@@ -136,16 +158,23 @@ impl FirestoreStore {
                 }
                 let names = page.iter().map(|activity| self.paths().activity(into, &activity.id)).collect();
                 let there: HashMap<String, Document> = self.client.get(names, Some("type")).await?;
-                let copies = page.iter().map(|activity| (self.paths().activity(into, &activity.id), activity));
-                let copies = copies.filter(|(name, _)| !there.contains_key(name));
-                self.put_all(copies.map(|(name, activity)| put(name, document::activity_fields(activity))).collect())
-                    .await?;
+                let is_missing = |activity: &&Activity| !there.contains_key(&self.paths().activity(into, &activity.id));
+                let copies =
+                    page.iter().filter(is_missing).map(|activity| self.put_activity(into, &of_part(activity, from)));
+                self.put_all(copies.collect()).await?;
                 copied += page.len();
                 let is_enough = kind.is_some() && copied >= MAX_OCCURRENCES;
                 let Some(last) = page.last().filter(|_| documents.len() > COPIED && !is_enough) else { break };
                 after = Some(Cursor { key: last.timestamp.as_microsecond(), id: last.id.clone() });
             }
         }
-        Ok(days)
+        Ok(())
     }
+}
+
+/// The entry, which says whose it is.
+fn of_part(activity: &Activity, part: &IssueId) -> Activity {
+    let mut activity = activity.clone();
+    activity.details.entry(PART).or_insert_with(|| part.as_str().into());
+    activity
 }

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! issues/{issue_id}                       every field of an issue, by the names of docs and API
-//! issues/{issue_id}/activities/{id}       type, user_id, timestamp, details (JSON as a string); id: the event's
+//! issues/{issue_id}/activities/{id}       type, user_id, timestamp, details (JSON as a string), part; id: the event's
 //! issues/{issue_id}/comments/{id}         content, author_id, created_at, edited_at, recurrences
 //! offsets/{topic}-{partition}             how far a partition is in the store
 //! aliases/{id}                            issue_id, via: other ids of issues (merged ones, other rules of grouping)
@@ -41,6 +41,7 @@ mod read;
 mod recent;
 mod records;
 mod service_days;
+mod split;
 mod talk;
 #[cfg(test)]
 mod tests;
@@ -175,6 +176,16 @@ impl IssueStore for FirestoreStore {
 
     async fn merge(&self, from: &IssueId, into: &IssueId, user_id: &str, now: Timestamp) -> Result<Issue, StoreError> {
         self.merge_issues(from, into, user_id, now).await
+    }
+
+    async fn split(
+        &self,
+        id: &IssueId,
+        parts: &[IssueId],
+        user_id: &str,
+        now: Timestamp,
+    ) -> Result<(Issue, Vec<Issue>), StoreError> {
+        self.split_issue(id, parts, user_id, now).await
     }
 
     async fn add_comment(

@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 
 use super::{Answer, IssuePath, body::Body, page_of};
 use crate::{
-    domain::{IssueChange, IssueId},
+    domain::{IssueChange, IssueId, short_id},
     store::{IssueQuery, Sort},
     triage::{NewIssue, invalid},
     web::{
@@ -120,11 +120,39 @@ pub(crate) async fn merge(
     body: Result<Bytes, BytesRejection>,
 ) -> Answer<Response> {
     let mut body = Body::read(body)?;
-    let into = body.word::<IssueId>("into");
+    let into = body.text("into");
     body.finish_strictly("into")?;
+    let into = into.as_deref().map(read_link).transpose()?;
     let into = into.ok_or_else(|| Problem::invalid(vec![invalid("into", "name the issue that stays")]))?;
     let issue = state.triage.merge(&id, &into, &principal, Timestamp::now()).await?;
     Ok(([(header::ETAG, views::etag(&issue))], Json(IssueView::from(issue))).into_response())
+}
+
+/// `POST /api/v1/issues/{id}/split`: parts of a merged issue are issues of their own again, which undoes their merges.
+pub(crate) async fn split(
+    State(state): State<WebState>,
+    Require(principal, ..): Require<permission::ChangeIssue>,
+    IssuePath(id): IssuePath,
+    body: Result<Bytes, BytesRejection>,
+) -> Answer {
+    let mut body = Body::read(body)?;
+    let parts = body.texts("parts").unwrap_or_default();
+    body.finish_strictly("parts")?;
+    let parts = parts.iter().map(|part| read_part(part)).collect::<Result<Vec<_>, _>>()?;
+    let (issue, issues) = state.triage.split(&id, &parts, &principal, Timestamp::now()).await?;
+    let issues: Vec<IssueView> = issues.into_iter().map(IssueView::from).collect();
+    Ok(Json(json!({"issue": IssueView::from(issue), "issues": issues})))
+}
+
+/// The issue that a link, a short id or an id names.
+pub(crate) fn read_link(text: &str) -> Result<IssueId, Problem> {
+    let wrong = || Problem::invalid(vec![invalid("into", "a link to an issue, an id, or a short id such as NEWS-42")]);
+    short_id::read_link(text).ok_or_else(wrong)
+}
+
+/// A part, as `parts` of an issue lists it.
+pub(crate) fn read_part(text: &str) -> Result<IssueId, Problem> {
+    text.parse().map_err(|error| Problem::invalid(vec![invalid("parts", &format!("{error}"))]))
 }
 
 fn if_match(headers: &HeaderMap) -> Result<Option<u64>, Problem> {

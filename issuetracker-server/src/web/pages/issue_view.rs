@@ -5,10 +5,10 @@ use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use super::layout::{OptionView, RowView, TimeView, filter_url, label, word_options};
+use super::layout::{OptionView, RowView, TimeView, compact, filter_url, label, word_options};
 use crate::{
     auth::Principal,
-    domain::{Activity, ActivityKind, Comment, Issue, Mute, MutedUntil, Permission, Priority, Status},
+    domain::{Activity, ActivityKind, Comment, Issue, Mute, MutedUntil, Permission, Priority, Status, part::Part},
     triage::may_change,
     web::{markdown, views},
 };
@@ -40,6 +40,30 @@ struct HeaderView {
     updated_at: TimeView,
     etag: String,
     muted: Option<MuteView>,
+    parts: Vec<PartView>,
+}
+
+/// What a merged issue was made of; the first is the issue itself.
+#[derive(Serialize)]
+struct PartView {
+    id: String,
+    short_id: String,
+    title: String,
+    occurrences_text: String,
+    last_seen: TimeView,
+}
+
+impl PartView {
+    fn new(part: &Part, now: Timestamp) -> Self {
+        let issue = &part.issue;
+        Self {
+            id: issue.id.to_string(),
+            short_id: issue.short_id.as_ref().unwrap_or(&issue.id).to_string(),
+            title: issue.title.clone(),
+            occurrences_text: compact(issue.occurrences),
+            last_seen: TimeView::new(issue.last_seen, now),
+        }
+    }
 }
 
 #[derive(Serialize)]
@@ -155,6 +179,7 @@ impl IssuePageView {
                 created_at: TimeView::new(issue.created_at, now),
                 updated_at: TimeView::new(issue.updated_at, now),
                 etag: views::etag(issue),
+                parts: issue.parts.iter().map(|part| PartView::new(part, now)).collect(),
                 muted: issue.mute.filter(|mute| mute.is_silent(now)).map(|mute| MuteView::new(&mute, now)),
             },
             can_change: principal.may(Permission::ChangeIssue),
@@ -300,11 +325,20 @@ fn sentence(activity: &Activity) -> String {
             release if release.is_empty() => "saw it again after it was resolved: reopened".to_owned(),
             release => format!("saw it again after it was resolved, in release {release}: reopened"),
         },
+        ActivityKind::Merged => format!("merged {} into this", named(activity)),
+        ActivityKind::Split => format!("split this from {}", named(activity)),
         ActivityKind::Commented => {
             format!("wrote a comment that {} deleted", text_of(activity.details.get("deleted_by")))
         }
         other => label(other.as_str()).to_lowercase(),
     }
+}
+
+/// The other issue of a merge or a split, as people say it.
+fn named(activity: &Activity) -> String {
+    let text = |name: &str| text_of(activity.details.get(name));
+    let id = Some(text("short_id")).filter(|id| !id.is_empty()).unwrap_or_else(|| text("issue_id"));
+    format!("{id} “{}”", text("title"))
 }
 
 fn fields(object: &Map<String, Value>) -> Vec<FieldView> {

@@ -6,6 +6,7 @@ pub(crate) mod issue;
 pub(crate) mod issue_view;
 pub(crate) mod layout;
 pub(crate) mod list;
+pub(crate) mod merge;
 pub(crate) mod new;
 
 use axum::response::Html;

@@ -208,6 +208,7 @@ mod tests {
             comments: 0,
             head_event: Uuid::nil(),
             decided: Decided::default(),
+            parts: Vec::new(),
             version: 1,
         }
     }

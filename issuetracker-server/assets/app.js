@@ -34,7 +34,7 @@
   // Forms: no empty parameters in addresses, filters apply when chosen, nothing is sent twice.
   const filters = $("form.filters");
   filters?.addEventListener("formdata", ({ formData }) => {
-    for (const [key, value] of [...formData]) if (!value) formData.delete(key);
+    for (const [key, value] of [...formData]) if (!value && key !== "q") formData.delete(key);
   });
   for (const select of $$("select[data-autosubmit]")) {
     // Arrow keys pass over values on their way, so the keyboard gets a moment; a click does not need one.

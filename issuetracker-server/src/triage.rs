@@ -11,8 +11,10 @@ use uuid::Uuid;
 use crate::{
     auth::Principal,
     domain::{
-        Activity, ActivityKind, Comment, CommentChange, Issue, IssueChange, IssueId, IssueType, Permission, Priority,
-        Role, Severity, Source, clean, to_micros,
+        Activity, ActivityKind, Comment, CommentChange, Filter, Issue, IssueChange, IssueId, IssueType, Permission,
+        Priority, Role, Severity, Source, clean,
+        filter::{Term, Test},
+        short_id, to_micros,
     },
     intake::{Intake, IntakeError, Receipt},
     notify::{Change, Notifier},
@@ -154,11 +156,16 @@ impl Triage {
         self.store.issue(id).await?.ok_or(StoreError::NotFound)
     }
 
-    /// A part of the list.
+    /// A part of the list. A filter that is nothing but the short id of an issue finds this one.
     ///
     /// # Errors
     /// Those of the store.
     pub async fn issues(&self, query: &IssueQuery) -> Result<Page<Issue>, StoreError> {
+        if let Some(id) = named(&query.filter)
+            && let Some(issue) = self.store.issue(&id).await?
+        {
+            return Ok(Page { items: vec![issue], next: None });
+        }
         self.store.issues(query).await
     }
 
@@ -365,6 +372,12 @@ fn check_content(content: &str) -> Result<(), TriageError> {
         return Err(TriageError::Invalid(vec![invalid("content", &message)]));
     }
     Ok(())
+}
+
+/// The short id that a filter is, if it says nothing else.
+pub fn named(filter: &Filter) -> Option<IssueId> {
+    let [Term { is_negated: false, test: Test::Text(text) }] = filter.terms.as_slice() else { return None };
+    short_id::read_id(text).filter(|id| short_id::parts(id).is_some())
 }
 
 /// Names are short and have no control characters.

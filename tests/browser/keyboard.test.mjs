@@ -32,7 +32,7 @@ scenario("Enter and o open the row, u leads back to the list as it was, and j go
   await leadingAway(page, () => press(page, "Enter"));
   assert.equal(await page.getByRole("heading", { level: 1 }).innerText(), "bravo");
   await leadingAway(page, () => press(page, "u"));
-  assert.equal(path(page), "/issues?service=keys");
+  assert.equal(path(page), "/issues?q=is:open+service:keys");
   await press(page, "j");
   assert.equal(await focused(page), "charlie");
   await leadingAway(page, () => press(page, "o"));
@@ -98,7 +98,7 @@ scenario("question mark explains the keys, and nothing else happens behind the s
 scenario("keys are letters where somebody writes, and the browser's with a modifier", async ({ page }) => {
   const all = "jkoc/?ugi";
   await page.goto("/issues");
-  await page.locator("#q").focus();
+  await page.locator("#q").fill("");
   await page.keyboard.type(all);
   assert.equal(await page.locator("#q").inputValue(), all);
   await page.locator("select[name=severity]").focus();

@@ -44,7 +44,7 @@ const shortTitles = async (page) => (await titles(page)).map((title) => title.sp
 scenario("choosing filters narrows the list, and the address says which", async ({ page }) => {
   await page.goto("/issues");
   await choose(page, "service", "feed");
-  assert.equal(path(page), "/issues?service=feed");
+  assert.equal(path(page), "/issues?q=is:open+service:feed");
   assert.deepEqual(await shortTitles(page), ["connection", "quote"]);
   await choose(page, "environment", "production");
   assert.deepEqual(await shortTitles(page), ["connection"]);
@@ -52,7 +52,7 @@ scenario("choosing filters narrows the list, and the address says which", async 
   assert.equal(await page.locator("select[name=environment]").inputValue(), "production");
 
   await page.goBack();
-  assert.equal(path(page), "/issues?service=feed");
+  assert.equal(path(page), "/issues?q=is:open+service:feed");
   assert.deepEqual(await shortTitles(page), ["connection", "quote"]);
   await page.reload();
   assert.deepEqual(await shortTitles(page), ["connection", "quote"]);
@@ -75,12 +75,18 @@ scenario("the order can be chosen", async ({ page }) => {
   assert.equal(await page.locator("select[name=sort]").inputValue(), "occurrences");
 });
 
-scenario("the search finds words, phrases and keys, and keeps the filters", async ({ page }) => {
+scenario("the search finds words, phrases and keys, and is the whole filter", async ({ page }) => {
   await page.goto("/issues?environment=production");
-  await search(page, "refused");
-  assert.match(path(page), /q=refused/);
-  assert.match(path(page), /environment=production/);
+  assert.equal(path(page), "/issues?q=is:open+env:production");
+  assert.equal(await page.getByLabel("Search issues").inputValue(), "is:open env:production");
+  await search(page, "is:open refused env:production");
+  assert.equal(path(page), "/issues?q=is:open+refused+env:production");
   assert.deepEqual((await shortTitles(page)).sort(), ["connection", "refused"]);
+  assert.equal(await page.locator("select[name=environment]").inputValue(), "production");
+  await search(page, "is:open refused");
+  assert.equal(await page.locator("select[name=environment]").inputValue(), "", "what was taken out of the text is not chosen any more");
+  await search(page, "-service:feed,bulk -limit");
+  assert.deepEqual(await shortTitles(page), ["archive"]);
   await search(page, '"connection refused"');
   assert.deepEqual(await shortTitles(page), ["connection"]);
   await search(page, "service:orders refused");
@@ -93,15 +99,34 @@ scenario("the search finds words, phrases and keys, and keeps the filters", asyn
   await search(page, "nothing says this");
   await page.getByRole("heading", { name: "No issue matches" }).waitFor();
   await leadingAway(page, () => page.getByRole("link", { name: "Show all issues" }).click());
-  assert.equal(path(page), "/issues");
+  assert.equal(path(page), "/issues?q=");
   assert.equal(await rows(page).count(), PAGE);
 });
 
-scenario("a wrong key is explained", async ({ page, watch }) => {
+scenario("a wrong key is explained, and what was typed is kept", async ({ page, watch }) => {
   await page.goto("/issues");
-  await search(page, "is:done");
+  await search(page, "is:open servce:feed");
   watch.expect(/status of 400/);
-  assert.match(await page.locator("main").innerText(), /done/);
+  assert.match(await page.getByRole("alert").innerText(), /`servce`, did you mean `service:`/);
+  assert.equal(await page.getByLabel("Search issues").inputValue(), "is:open servce:feed");
+  await search(page, "is:open service:feed");
+  assert.equal(await rows(page).count(), 2);
+});
+
+scenario("a list that is empty tells which term to drop", async ({ page }) => {
+  await page.goto("/issues?q=is:open+service:feed+severity:warning+connection");
+  await page.getByRole("heading", { name: "No issue matches" }).waitFor();
+  const drops = page.getByRole("list", { name: "Filters to drop" });
+  assert.deepEqual(await drops.locator(".chip-text").allInnerTexts(), ["severity:warning"]);
+  await leadingAway(page, () => drops.getByRole("link").click());
+  assert.deepEqual(await shortTitles(page), ["connection"]);
+});
+
+scenario("a short id leads to its issue", async ({ page }) => {
+  await page.goto("/issues?service=feed");
+  const id = await rows(page).first().locator(".m-id").innerText();
+  await search(page, id.toLowerCase());
+  assert.equal(await page.getByRole("heading", { level: 1 }).innerText(), "connection refused by harbor");
 });
 
 scenario("tabs count, select and keep the filters", async ({ page, server }) => {
@@ -112,18 +137,18 @@ scenario("tabs count, select and keep the filters", async ({ page, server }) => 
 
   await page.goto("/issues?service=tabs");
   const counts = async () => (await page.locator(".tabs a").allInnerTexts()).map((text) => text.replace(/\s+/g, " "));
-  assert.deepEqual(await counts(), ["Open 1", "In progress 0", "Resolved 1", "Closed 0", "All 2"]);
+  assert.deepEqual(await counts(), ["Open 1", "In progress 0", "Unassigned 1", "Regressed 0", "Muted 0", "Resolved 1", "Closed 0", "All 2"]);
   assert.equal(await tab(page, /^Open/).getAttribute("aria-current"), "page");
   assert.deepEqual(await titles(page), ["tabbed and open"]);
   await leadingAway(page, () => tab(page, /^Resolved/).click());
-  assert.equal(path(page), "/issues?status=resolved&service=tabs");
+  assert.equal(path(page), "/issues?q=is:resolved+service:tabs");
   assert.deepEqual(await titles(page), ["tabbed and done"]);
   assert.equal(await tab(page, /^Resolved/).getAttribute("aria-current"), "page");
-  assert.deepEqual(await counts(), ["Open 1", "In progress 0", "Resolved 1", "Closed 0", "All 2"]);
+  assert.deepEqual(await counts(), ["Open 1", "In progress 0", "Unassigned 1", "Regressed 0", "Muted 0", "Resolved 1", "Closed 0", "All 2"]);
 
   // A filter keeps the tab, too.
-  await search(page, "tabbed");
-  assert.match(path(page), /status=resolved/);
+  await choose(page, "severity", "error");
+  assert.match(path(page), /is:resolved/);
   assert.deepEqual(await titles(page), ["tabbed and done"]);
   await leadingAway(page, () => tab(page, /^All/).click());
   assert.equal(await rows(page).count(), 2);
@@ -131,25 +156,18 @@ scenario("tabs count, select and keep the filters", async ({ page, server }) => 
   await page.getByRole("heading", { name: "No issue matches" }).waitFor();
 });
 
-scenario("a filter without a control is shown, and can be taken off", async ({ page }) => {
+scenario("each term is a chip that can be taken off", async ({ page }) => {
   await page.goto("/issues?service=feed&severity=error");
   await leadingAway(page, () => rows(page).getByRole("link", { name: "region:eu" }).click());
-  assert.equal(path(page), "/issues?tag=region%3Aeu");
+  assert.equal(path(page), "/issues?q=is:open+tag:region:eu");
   assert.equal(await rows(page).count(), 2);
   await page.goto("/issues?service=feed&tag=region%3Aeu&component=venues");
   const chips = page.getByRole("list", { name: "Active filters" });
-  assert.deepEqual(await chips.locator(".chip-text").allInnerTexts(), ["component: venues", "tag: region:eu"]);
-  await leadingAway(page, () => chips.getByRole("link", { name: "tag: region:eu" }).click());
-  assert.equal(path(page), "/issues?service=feed&component=venues");
+  assert.deepEqual(await chips.locator(".chip-text").allInnerTexts(), ["is:open", "service:feed", "component:venues", "tag:region:eu"]);
+  await leadingAway(page, () => chips.getByRole("link", { name: "tag:region:eu" }).click());
+  assert.equal(path(page), "/issues?q=is:open+service:feed+component:venues");
   await leadingAway(page, () => page.getByRole("link", { name: "Clear all" }).click());
-  assert.equal(path(page), "/issues");
-});
-
-scenario("a choice or a search keeps the filters without a control", async ({ page }) => {
-  await page.goto("/issues?tag=region%3Aeu");
-  await search(page, "venues");
-  assert.match(path(page), /tag=region%3Aeu/);
-  assert.equal(await rows(page).count(), 2);
+  assert.equal(path(page), "/issues?q=");
 });
 
 scenario("pages follow each other without losing or repeating an issue", async ({ page }) => {
@@ -160,7 +178,7 @@ scenario("pages follow each other without losing or repeating an issue", async (
   const next = page.getByRole("link", { name: "Next page" });
   while (await next.count()) {
     await leadingAway(page, () => next.click());
-    assert.match(path(page), /service=bulk/);
+    assert.match(path(page), /service:bulk/);
     pages.push(await ids());
     assert.ok(pages.length <= 3, "more pages than issues");
   }

@@ -27,7 +27,7 @@ scenario("search, filter, open, resolve and comment", options, async ({ page }) 
   await page.locator("select[name=service]").selectOption("plain");
   await page.locator("#q").fill("hand");
   await leadingAway(page, () => page.getByRole("button", { name: "Search" }).click());
-  assert.match(path(page), /q=hand&service=plain/);
+  assert.match(path(page), /q=hand\+service:plain/);
   assert.deepEqual(await titles(page), ["E needs a hand"]);
 
   await leadingAway(page, () => page.getByRole("link", { name: /needs a hand/ }).click());

@@ -180,6 +180,6 @@ scenario("what an issue says leads to others like it", async ({ server, page }) 
   const [id] = await server.accept({ title: "first of a kind", ...alike }, { title: "second of a kind", ...alike });
   await page.goto(`/issues/${id}`);
   await leadingAway(page, () => panel(page, "Tags").getByRole("link", { name: "region:eu" }).click());
-  assert.equal(path(page), "/issues?tag=region%3Aeu");
+  assert.equal(path(page), "/issues?q=is:open+tag:region:eu");
   assert.equal(await rows(page).count(), 2);
 });

@@ -1,6 +1,7 @@
 //! The domain: issues, what happens to them, and who may change them. Pure: no I/O, no clock, no JSON of its own; time
 //! and people are arguments. Its words (severity, priority, …) are the wire format's.
 
+pub mod filter;
 pub mod fold;
 pub mod hours;
 pub mod issue;
@@ -13,6 +14,7 @@ pub mod short_id;
 pub mod talk;
 mod text;
 
+pub use filter::Filter;
 pub use hours::{Hours, ServiceHour, hour_of};
 pub use issue::{Activity, ActivityKind, Comment, Issue, IssueChange, Status};
 pub use mute::{Mute, MutedUntil, Period};

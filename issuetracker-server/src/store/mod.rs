@@ -22,8 +22,8 @@ pub use self::{
     record::{Expect, Field, Fields, Kind, Record, RecordQuery, RecordStore, RecordWrite},
 };
 use crate::domain::{
-    Activity, ActivityKind, Comment, CommentChange, Issue, IssueChange, IssueId, IssueType, Occurrence, Priority,
-    ServiceHour, Severity, Status, fold::Folded,
+    Activity, ActivityKind, Comment, CommentChange, Filter, Issue, IssueChange, IssueId, Occurrence, ServiceHour,
+    fold::Folded,
 };
 use crate::retention::{Forgotten, Retention};
 
@@ -119,26 +119,12 @@ impl Stored {
 /// Which issues, in which order.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct IssueQuery {
-    /// Words that title, description, kind, service, component or tags contain, all of them.
-    pub words: Vec<String>,
-    /// Only these statuses; empty means any.
-    pub statuses: Vec<Status>,
-    /// Only this service.
-    pub service: Option<String>,
-    /// Only this environment.
-    pub environment: Option<String>,
-    /// Only this component.
-    pub component: Option<String>,
-    /// Only this severity.
-    pub severity: Option<Severity>,
-    /// Only this priority.
-    pub priority: Option<Priority>,
-    /// Only this type.
-    pub issue_type: Option<IssueType>,
-    /// Only this person's; `Some(None)` means nobody's.
-    pub assignee_id: Option<Option<String>>,
-    /// Only with this label.
-    pub tag: Option<String>,
+    /// Only what passes this.
+    pub filter: Filter,
+    /// Whom the filter calls `me`.
+    pub user_id: String,
+    /// The moment that ages in the filter are counted back from, and at which something is muted.
+    pub now: Timestamp,
     /// The order.
     pub sort: Sort,
     /// Only what follows this place.
@@ -200,11 +186,18 @@ pub struct Page<T> {
     pub next: Option<Cursor>,
 }
 
-/// Numbers and choices around a list.
+/// Numbers and choices around a list. Numbers are of issues that pass the filter of the list but for what it says about
+/// states.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Overview {
-    /// Issues by status, under the filters of the list other than status.
+    /// By status.
     pub by_status: BTreeMap<&'static str, u64>,
+    /// Open ones that nobody works on.
+    pub unassigned: u64,
+    /// Those that came back.
+    pub regressed: u64,
+    /// Those that are muted.
+    pub muted: u64,
     /// Whether there are more than were counted.
     pub is_more: bool,
     /// All services there are.

@@ -1,13 +1,16 @@
-//! The filter as text and as parameters: `is:open service:newsfeed severity:critical "connection refused"`. One reading
-//! of it serves pages and API.
+//! The parameters of a list's address. The filter is the text in `q`; parameters of its keys add to it. One reading of
+//! them serves pages and API.
 
+use jiff::Timestamp;
 use serde::Deserialize;
-use tracing_issues::event::UnknownWord;
 
 use super::cursor;
 use crate::{
     auth::Principal,
-    domain::Status,
+    domain::{
+        Filter,
+        filter::{FilterError, Term},
+    },
     store::{IssueQuery, Sort},
     triage::{InvalidField, invalid},
 };
@@ -17,11 +20,11 @@ const DEFAULT_LIMIT: usize = 50;
 /// The most items of a page.
 const MAX_LIMIT: usize = 100;
 
-/// The parameters of a list's address. Absent and empty mean the same.
+/// The parameters of a list's address. Absent and empty mean the same, but for `q`.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default)]
 pub(crate) struct ListParams {
-    pub(crate) q: String,
+    pub(crate) q: Option<String>,
     pub(crate) status: String,
     pub(crate) service: String,
     #[serde(alias = "env")]
@@ -33,20 +36,18 @@ pub(crate) struct ListParams {
     pub(crate) issue_type: String,
     pub(crate) assignee: String,
     pub(crate) tag: String,
+    pub(crate) seen: String,
+    /// The filter that a form was made for.
+    pub(crate) was: Option<String>,
     pub(crate) sort: String,
     pub(crate) cursor: String,
     pub(crate) limit: String,
 }
 
 impl ListParams {
-    /// The query that they mean.
-    pub(crate) fn query(&self, principal: &Principal) -> Result<IssueQuery, Vec<InvalidField>> {
-        let mut reader = Reader {
-            query: IssueQuery { limit: DEFAULT_LIMIT, ..IssueQuery::default() },
-            principal,
-            wrong: Vec::new(),
-        };
-        let pairs = [
+    /// The parameters that filter beside `q`, by the names of their keys.
+    fn keys(&self) -> [(&'static str, &str); 10] {
+        [
             ("status", &self.status),
             ("service", &self.service),
             ("environment", &self.environment),
@@ -56,29 +57,95 @@ impl ListParams {
             ("type", &self.issue_type),
             ("assignee", &self.assignee),
             ("tag", &self.tag),
-            ("sort", &self.sort),
-        ];
-        for (key, value) in pairs.into_iter().filter(|(_, value)| !value.is_empty()) {
-            reader.set(key, value, key);
+            ("seen", &self.seen),
+        ]
+    }
+
+    /// Whether anything but `q` filters.
+    pub(crate) fn has_keys(&self) -> bool {
+        self.keys().iter().any(|(_, value)| !value.is_empty())
+    }
+
+    /// Everything that filters, as one filter.
+    pub(crate) fn filter(&self) -> Result<Filter, Vec<InvalidField>> {
+        let mut wrong = Vec::new();
+        let mut filter = Filter::default();
+        match self.q.as_deref().unwrap_or_default().parse() {
+            Ok(of_q) => filter = of_q,
+            Err(error) => wrong.push(invalid("q", &error.to_string())),
         }
-        for Term { text, is_quoted } in terms(&self.q) {
-            match text.split_once(':') {
-                // What is no key is text, and so is what begins with a quote: messages are full of colons.
-                Some((key, value)) if !is_quoted && !value.is_empty() && reader.set(key, value, "q") => (),
-                _ => reader.query.words.push(text),
+        for (key, value) in self.keys().into_iter().filter(|(_, value)| !value.is_empty()) {
+            let values = match key {
+                "status" => value.split(',').map(str::to_owned).collect(),
+                _ => vec![value.to_owned()],
+            };
+            match Term::of(key, values) {
+                Ok(term) => filter.terms.extend(term),
+                Err(error) => wrong.push(invalid(key, &error.to_string())),
             }
+        }
+        if wrong.is_empty() { Ok(filter) } else { Err(wrong) }
+    }
+
+    /// The filter of a form: its text, and its choices where they are others than before. So what is chosen counts as
+    /// much as what is typed, whichever was done last.
+    pub(crate) fn chosen(&self) -> Result<Filter, Vec<InvalidField>> {
+        let wrong = |field| move |error: FilterError| vec![invalid(field, &error.to_string())];
+        let mut filter: Filter = self.q.as_deref().unwrap_or_default().parse().map_err(wrong("q"))?;
+        let was: Filter = self.was.as_deref().unwrap_or_default().parse().unwrap_or_default();
+        for (key, value) in self.choices() {
+            if was.value(key).unwrap_or_default() != value {
+                filter.set(key, value).map_err(wrong(key))?;
+            }
+        }
+        Ok(filter)
+    }
+
+    /// What a form lets people choose, by key.
+    fn choices(&self) -> [(&'static str, &str); 5] {
+        [
+            ("service", &self.service),
+            ("env", &self.environment),
+            ("severity", &self.severity),
+            ("type", &self.issue_type),
+            ("seen", &self.seen),
+        ]
+    }
+
+    /// The order of the list.
+    pub(crate) fn order(&self) -> Result<Sort, InvalidField> {
+        let words = || Sort::ALL.map(Sort::as_str).join(", ");
+        match self.sort.as_str() {
+            "" => Ok(Sort::default()),
+            word => Sort::ALL
+                .into_iter()
+                .find(|sort| sort.as_str() == word)
+                .ok_or_else(|| invalid("sort", &format!("one of {}", words()))),
+        }
+    }
+
+    /// The query that they mean.
+    pub(crate) fn query(&self, principal: &Principal, now: Timestamp) -> Result<IssueQuery, Vec<InvalidField>> {
+        let (filter, mut wrong) = match self.filter() {
+            Ok(filter) => (filter, Vec::new()),
+            Err(wrong) => (Filter::default(), wrong),
+        };
+        let mut query = IssueQuery { filter, user_id: principal.user_id.clone(), now, ..IssueQuery::default() };
+        match self.order() {
+            Ok(sort) => query.sort = sort,
+            Err(error) => wrong.push(error),
         }
         if !self.cursor.is_empty() {
             match cursor::decode(&self.cursor) {
-                Some(cursor) => reader.query.after = Some(cursor),
-                None => reader.wrong.push(invalid("cursor", "use `next_cursor` of the page before, unchanged")),
+                Some(cursor) => query.after = Some(cursor),
+                None => wrong.push(invalid("cursor", "use `next_cursor` of the page before, unchanged")),
             }
         }
         match page_limit(&self.limit) {
-            Ok(limit) => reader.query.limit = limit,
-            Err(wrong) => reader.wrong.push(wrong),
+            Ok(limit) => query.limit = limit,
+            Err(error) => wrong.push(error),
         }
-        if reader.wrong.is_empty() { Ok(reader.query) } else { Err(reader.wrong) }
+        if wrong.is_empty() { Ok(query) } else { Err(wrong) }
     }
 }
 
@@ -93,136 +160,62 @@ pub(crate) fn page_limit(limit: &str) -> Result<usize, InvalidField> {
     }
 }
 
-struct Reader<'a> {
-    query: IssueQuery,
-    principal: &'a Principal,
-    wrong: Vec<InvalidField>,
-}
-
-impl Reader<'_> {
-    /// Sets what `key` means; tells whether it is a key at all. `field` is what a complaint names.
-    fn set(&mut self, key: &str, value: &str, field: &'static str) -> bool {
-        let query = &mut self.query;
-        let own = || value.to_owned();
-        let result = match key {
-            "is" | "status" => statuses(value).map(|statuses| query.statuses = statuses),
-            "severity" => value.parse().map(|severity| query.severity = Some(severity)),
-            "priority" => value.parse().map(|priority| query.priority = Some(priority)),
-            "type" => value.parse().map(|issue_type| query.issue_type = Some(issue_type)),
-            "sort" => match Sort::ALL.into_iter().find(|sort| sort.as_str() == value) {
-                Some(sort) => {
-                    query.sort = sort;
-                    Ok(())
-                }
-                None => Err(UnknownWord { found: own(), expected: "last_seen first_seen occurrences" }),
-            },
-            "service" | "environment" | "env" | "component" | "tag" => {
-                let field = match key {
-                    "service" => &mut query.service,
-                    "component" => &mut query.component,
-                    "tag" => &mut query.tag,
-                    _ => &mut query.environment,
-                };
-                *field = Some(own());
-                Ok(())
-            }
-            "assignee" | "assigned" => {
-                query.assignee_id = Some(match value {
-                    "none" | "nobody" => None,
-                    "me" => Some(self.principal.user_id.clone()),
-                    person => Some(person.to_owned()),
-                });
-                Ok(())
-            }
-            _ => return false,
-        };
-        if let Err(error) = result {
-            self.wrong.push(invalid(field, &error.to_string()));
-        }
-        true
-    }
-}
-
-/// One status, several separated by commas, or `all`.
-fn statuses(value: &str) -> Result<Vec<Status>, UnknownWord> {
-    match value {
-        "all" => Ok(Vec::new()),
-        value => value.split(',').map(str::parse).collect(),
-    }
-}
-
-/// A word, or what double quotes keep together.
-#[derive(Default)]
-struct Term {
-    text: String,
-    /// It begins with a quote, so it is text whatever it says.
-    is_quoted: bool,
-}
-
-/// `a "b c"` are two terms, `service:"my service"` is one.
-fn terms(text: &str) -> Vec<Term> {
-    let (mut terms, mut term, mut is_open) = (Vec::new(), Term::default(), false);
-    for c in text.chars() {
-        match c {
-            '"' => {
-                is_open = !is_open;
-                term.is_quoted |= term.text.is_empty();
-            }
-            // No stored text has control characters, and SQLite ends a text at NUL.
-            c if c.is_control() || (c.is_whitespace() && !is_open) => terms.push(std::mem::take(&mut term)),
-            c => term.text.push(c),
-        }
-    }
-    terms.push(term);
-    terms.retain(|term| !term.text.is_empty());
-    terms
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::{IssueType, Severity};
+
+    fn query(params: &ListParams) -> Result<IssueQuery, Vec<InvalidField>> {
+        params.query(&Principal::local_admin(), Timestamp::UNIX_EPOCH)
+    }
+
+    #[test]
+    fn parameters_add_to_the_text() {
+        let params = ListParams {
+            q: Some("timeout".into()),
+            status: "open,closed".into(),
+            service: "my, book".into(),
+            ..ListParams::default()
+        };
+        let query = query(&params).unwrap();
+        assert_eq!(query.filter.to_string(), r#"timeout is:open,closed service:"my, book""#);
+        assert_eq!(query.user_id, "local-admin");
+    }
 
     #[track_caller]
-    fn read(q: &str) -> Result<IssueQuery, Vec<InvalidField>> {
-        ListParams { q: q.to_owned(), ..ListParams::default() }.query(&Principal::local_admin())
+    fn check_chosen(q: &str, was: &str, service: &str, expected: &str) {
+        let params = ListParams {
+            q: Some(q.to_owned()),
+            was: Some(was.to_owned()),
+            service: service.to_owned(),
+            ..ListParams::default()
+        };
+        assert_eq!(params.chosen().unwrap().to_string(), expected);
     }
 
     #[test]
-    fn keys_filter_and_everything_else_is_text() {
-        let query = read(
-            r#"is:open,in-progress service:"news feed" severity:critical type:bug timeout "connection refused" http://x"#,
-        );
-        let query = query.unwrap();
-        assert_eq!(query.statuses, [Status::Open, Status::InProgress]);
-        assert_eq!(query.service.as_deref(), Some("news feed"));
-        assert_eq!((query.severity, query.issue_type), (Some(Severity::Critical), Some(IssueType::Bug)));
-        assert_eq!(query.words, ["timeout", "connection refused", "http://x"]);
-    }
-
-    #[test]
-    fn what_is_quoted_is_text() {
-        let query = read(r#""status: 503 service" "is:done""#).unwrap();
-        assert_eq!(query.words, ["status: 503 service", "is:done"]);
-    }
-
-    #[test]
-    fn control_characters_separate_words() {
-        assert_eq!(read("a\0b \"c\0d\" \0").unwrap().words, ["a", "b", "c", "d"]);
-    }
-
-    #[test]
-    fn assigned_knows_me_and_nobody() {
-        assert_eq!(read("assigned:me").unwrap().assignee_id, Some(Some("local-admin".to_owned())));
-        assert_eq!(read("assigned:none").unwrap().assignee_id, Some(None));
+    fn the_text_and_the_choices_of_a_form_agree_on_what_was_changed() {
+        check_chosen("is:open", "is:open", "feed", "is:open service:feed");
+        check_chosen("is:open service:feed x", "is:open service:feed x", "book", "is:open service:book x");
+        check_chosen("is:open service:feed", "is:open service:feed", "", "is:open");
+        check_chosen("is:open", "is:open service:feed", "feed", "is:open");
+        check_chosen("service:book", "service:feed", "feed", "service:book");
+        check_chosen("service:a,b -service:c", "service:a,b -service:c", "", "service:a,b -service:c");
     }
 
     #[test]
     fn a_wrong_value_names_its_field() {
-        assert_eq!(read("is:done").unwrap_err()[0].field, "q");
-        let params =
-            ListParams { severity: "huge".into(), limit: "101".into(), cursor: "%".into(), ..ListParams::default() };
-        let wrong = params.query(&Principal::local_admin()).unwrap_err();
-        assert_eq!(wrong.iter().map(|wrong| wrong.field).collect::<Vec<_>>(), ["severity", "cursor", "limit"]);
+        let params = ListParams {
+            q: Some("is:done".into()),
+            severity: "huge".into(),
+            limit: "101".into(),
+            cursor: "%".into(),
+            sort: "name".into(),
+            ..ListParams::default()
+        };
+        let wrong = query(&params).unwrap_err();
+        assert_eq!(
+            wrong.iter().map(|wrong| wrong.field).collect::<Vec<_>>(),
+            ["q", "severity", "sort", "cursor", "limit"]
+        );
     }
 }

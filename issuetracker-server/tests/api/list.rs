@@ -29,7 +29,7 @@ fn a_list_filters_searches_and_sorts() {
     let beta = server.issues("q=beta")[0]["id"].as_str().unwrap().to_owned();
     server.patch(&format!("/api/v1/issues/{beta}"), &json!({"status": "resolved"})).expect(200);
     let all = ["delta", "gamma", "beta", "alpha"];
-    let cases: [(&str, &[&str]); 27] = [
+    let cases: [(&str, &[&str]); 34] = [
         ("", &all),
         ("status=all", &all),
         ("sort=first_seen", &all),
@@ -56,6 +56,13 @@ fn a_list_filters_searches_and_sorts() {
         ("q=needle", &["delta"]),
         ("q=service:%22my+book%22", &["delta"]),
         ("q=%22alpha+stalled%22", &["alpha"]),
+        ("q=-service:feed,book", &["delta"]),
+        ("q=is:open+-refused", &["delta", "alpha"]),
+        ("q=env:test,production", &["alpha"]),
+        ("q=is:unassigned+tag:net", &["beta"]),
+        ("q=last:%3E7d", &all),
+        ("q=seen:2026-01-05", &all),
+        ("q=first:2026-01-04", &[]),
         // Nothing that a person types is an operator of the store.
         ("q=refused+NOT+beta", &[]),
     ];
@@ -113,6 +120,8 @@ fn what_a_list_cannot_do_is_refused_by_name() {
         ("sort", "name"),
         ("q", "is:done"),
         ("q", "severity:fatal"),
+        ("q", "servce:feed"),
+        ("q", "first:soon"),
     ];
     for (field, value) in fields {
         let answer = server.get(&format!("/api/v1/issues?{field}={value}"));
@@ -140,4 +149,17 @@ fn recent_means_the_newest_issues_not_the_latest_occurrences() {
     let rest = server.get(&format!("/api/v1/issues/recent?limit=3&cursor={cursor}")).expect(200).json();
     assert_eq!(titles(rest["issues"].as_array().unwrap()), ["alpha stalled"]);
     assert_eq!(rest["next_cursor"], Value::Null);
+}
+
+#[test]
+fn a_short_id_is_enough_to_find_an_issue() {
+    let (_place, server) = list_of_four();
+    let issue = &server.issues("q=beta")[0];
+    let short_id = issue["short_id"].as_str().unwrap();
+    for q in [short_id, &short_id.to_lowercase()] {
+        assert_eq!(server.issues(&format!("q={q}")), std::slice::from_ref(issue));
+        server.get(&format!("/api/v1/issues/{q}")).expect(200);
+    }
+    let message = server.get("/api/v1/issues?q=servce:feed").problem(400, "invalid_field");
+    assert!(message.contains("`servce`") && message.contains("`service:`"), "{message}");
 }

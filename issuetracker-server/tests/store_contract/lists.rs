@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use issuetracker_server::{
-    domain::{IssueChange, IssueType, Occurrence, Priority, Severity, Status},
+    domain::{Filter, IssueChange, IssueType, MutedUntil, Occurrence, Severity, Status},
     store::{IssueQuery, IssueStore, Sort},
 };
 
@@ -30,27 +30,40 @@ pub(crate) async fn lists_filter_sort_and_page(store: &dyn IssueStore) {
         IssueChange { assignee_id: Some(Some("ada".into())), status: Some(Status::Closed), ..IssueChange::default() };
     store.change(&all[0].issue_id, &change, "ada", at(50), None).await.unwrap();
 
-    let any = IssueQuery { limit: 10, ..IssueQuery::default() };
-    let by = |query: IssueQuery| titles(store, query);
-    assert_eq!(by(any.clone()).await, ["delta four", "gamma three", "beta two", "alpha one"]);
-    let sorted = by(IssueQuery { sort: Sort::Occurrences, ..any.clone() }).await;
+    let any = IssueQuery { limit: 10, user_id: "ada".into(), now: at(100), ..IssueQuery::default() };
+    let by = |filter: &str| titles(store, IssueQuery { filter: filter.parse().unwrap(), ..any.clone() });
+    let sorted = titles(store, IssueQuery { sort: Sort::Occurrences, ..any.clone() }).await;
     assert_eq!((sorted[2].as_str(), sorted[3].as_str()), ("alpha one", "delta four"));
-    assert_eq!(by(IssueQuery { service: Some("social".into()), ..any.clone() }).await, ["beta two"]);
-    assert_eq!(by(IssueQuery { environment: Some("staging".into()), ..any.clone() }).await, ["gamma three"]);
-    assert_eq!(by(IssueQuery { component: Some("db".into()), ..any.clone() }).await, ["delta four"]);
-    assert_eq!(by(IssueQuery { severity: Some(Severity::Critical), ..any.clone() }).await, ["beta two"]);
-    assert_eq!(by(IssueQuery { issue_type: Some(IssueType::Task), ..any.clone() }).await, ["delta four"]);
-    assert_eq!(by(IssueQuery { priority: Some(Priority::Low), ..any.clone() }).await, [""; 0]);
-    assert_eq!(by(IssueQuery { tag: Some("team:x".into()), ..any.clone() }).await, ["gamma three"]);
-    assert_eq!(by(IssueQuery { assignee_id: Some(Some("ada".into())), ..any.clone() }).await, ["alpha one"]);
-    assert_eq!(
-        by(IssueQuery { assignee_id: Some(None), ..any.clone() }).await,
-        ["delta four", "gamma three", "beta two"]
-    );
-    assert_eq!(by(IssueQuery { statuses: vec![Status::Resolved, Status::Closed], ..any.clone() }).await, ["alpha one"]);
+    let cases: [(&str, &[&str]); 22] = [
+        ("", &["delta four", "gamma three", "beta two", "alpha one"]),
+        ("service:social", &["beta two"]),
+        ("service:social,none -severity:error", &["beta two"]),
+        ("env:staging", &["gamma three"]),
+        ("-env:staging is:open", &["delta four", "beta two"]),
+        ("component:db", &["delta four"]),
+        ("severity:critical", &["beta two"]),
+        ("type:task", &["delta four"]),
+        ("priority:low", &[]),
+        ("tag:team:x", &["gamma three"]),
+        ("tag.team:y,x", &["gamma three"]),
+        ("-tag.team:x", &["delta four", "beta two", "alpha one"]),
+        ("assigned:ada", &["alpha one"]),
+        ("assigned:me", &["alpha one"]),
+        ("assigned:none", &["delta four", "gamma three", "beta two"]),
+        ("-assigned:none", &["alpha one"]),
+        ("-assigned:me", &["delta four", "gamma three", "beta two"]),
+        ("is:resolved,closed", &["alpha one"]),
+        ("is:unassigned,closed", &["delta four", "gamma three", "beta two", "alpha one"]),
+        ("is:muted,regressed", &[]),
+        ("last:<1m", &["delta four"]),
+        ("last:>1m -two", &["gamma three", "alpha one"]),
+    ];
+    for (filter, expected) in cases {
+        assert_eq!(by(filter).await, expected, "{filter}");
+    }
 
     for sort in Sort::ALL {
-        let whole = by(IssueQuery { sort, ..any.clone() }).await;
+        let whole = titles(store, IssueQuery { sort, ..any.clone() }).await;
         let (mut paged, mut after, mut pages) = (Vec::new(), None, 0);
         loop {
             let page = store.issues(&IssueQuery { sort, after, limit: 1, ..any.clone() }).await.unwrap();
@@ -67,8 +80,8 @@ pub(crate) async fn search_finds_words_in_what_people_search_for(store: &dyn Iss
     let refused = Occurrence { description: "upstream kraken".into(), ..occurrence("Connection refused by peer", 10) };
     ingest(store, &[refused, occurrence("order_book is empty", 20)]).await;
     let search = |words: &[&str]| {
-        let words = words.iter().map(|word| (*word).to_owned()).collect();
-        titles(store, IssueQuery { words, limit: 10, ..IssueQuery::default() })
+        let filter = Filter::of_words(words.iter().copied());
+        titles(store, IssueQuery { filter, limit: 10, ..IssueQuery::default() })
     };
     assert_eq!(search(&["REFUSED"]).await, ["Connection refused by peer"]);
     assert_eq!(
@@ -92,12 +105,40 @@ pub(crate) async fn the_overview_counts_what_the_list_would_show(store: &dyn Iss
     ];
     ingest(store, &all).await;
     resolve(store, &all[2].issue_id, 40).await;
-    let overview = store.overview(&IssueQuery { statuses: vec![Status::Open], ..IssueQuery::default() }).await.unwrap();
+    let overview =
+        store.overview(&IssueQuery { filter: "is:open".parse().unwrap(), ..IssueQuery::default() }).await.unwrap();
     assert_eq!(overview.by_status, BTreeMap::from([("open", 2), ("resolved", 1)]));
     assert_eq!(overview.services, ["newsfeed", "social"]);
     assert_eq!(overview.environments, ["production", "staging"]);
-    let social = IssueQuery { service: Some("social".into()), ..IssueQuery::default() };
-    assert_eq!(store.overview(&social).await.unwrap().by_status, BTreeMap::from([("open", 1)]));
+    let social = IssueQuery { filter: "service:social is:closed".parse().unwrap(), ..IssueQuery::default() };
+    let overview = store.overview(&social).await.unwrap();
+    assert_eq!(overview.by_status, BTreeMap::from([("open", 1)]));
+    assert_eq!((overview.unassigned, overview.regressed, overview.muted), (1, 0, 0));
+}
+
+/// What came back, what is muted and for how long; in lists and in counts.
+pub(crate) async fn states_are_asked_for(store: &dyn IssueStore) {
+    let all = ["alpha one", "beta two", "gamma three"].map(|title| occurrence(title, 10));
+    ingest(store, &all).await;
+    resolve(store, &all[0].issue_id, 20).await;
+    ingest(store, &[Occurrence { event_id: uuid::Uuid::from_u128(77), ..occurrence("alpha one", 30) }]).await;
+    let mute = IssueChange { mute: Some(Some(MutedUntil::Time(at(100)))), ..IssueChange::default() };
+    store.change(&all[1].issue_id, &mute, "ada", at(40), None).await.unwrap();
+    let by = |filter: &str, second: i64| {
+        let filter = filter.parse().unwrap();
+        titles(store, IssueQuery { filter, now: at(second), limit: 10, ..IssueQuery::default() })
+    };
+    assert_eq!(by("is:regressed", 50).await, ["alpha one"]);
+    assert_eq!(by("is:muted", 50).await, ["beta two"]);
+    assert_eq!(by("is:muted", 100).await, [""; 0], "its mute is over");
+    let mut unmuted = by("-is:muted", 50).await;
+    unmuted.sort();
+    assert_eq!(unmuted, ["alpha one", "gamma three"]);
+    for filter in ["", "service:newsfeed"] {
+        let query = IssueQuery { filter: filter.parse().unwrap(), now: at(50), ..IssueQuery::default() };
+        let overview = store.overview(&query).await.unwrap();
+        assert_eq!((overview.unassigned, overview.regressed, overview.muted), (3, 1, 1), "{filter:?}");
+    }
 }
 
 pub(crate) async fn hostile_text_comes_back_as_it_went_in(store: &dyn IssueStore) {

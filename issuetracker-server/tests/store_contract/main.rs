@@ -57,7 +57,7 @@ use identity::{
 };
 use lists::{
     hostile_text_comes_back_as_it_went_in, lists_filter_sort_and_page, search_finds_words_in_what_people_search_for,
-    the_overview_counts_what_the_list_would_show,
+    states_are_asked_for, the_overview_counts_what_the_list_would_show,
 };
 use moving::everything_is_moved_elsewhere_and_back;
 use records::{records_are_listed_by_id_and_field, records_are_written_on_conditions};
@@ -91,6 +91,7 @@ contract! {
     lists_filter_sort_and_page,
     search_finds_words_in_what_people_search_for,
     the_overview_counts_what_the_list_would_show,
+    states_are_asked_for,
     a_change_with_an_old_version_is_a_conflict,
     a_missing_issue_is_not_found,
     hostile_text_comes_back_as_it_went_in,

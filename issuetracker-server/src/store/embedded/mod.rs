@@ -2,8 +2,10 @@
 //! commit is on disk before it is answered.
 
 mod backup;
+mod condition;
 mod connection;
 mod forget;
+mod list;
 mod merge;
 #[cfg(feature = "firestore")]
 pub(in crate::store) mod mirror;
@@ -114,12 +116,12 @@ impl IssueStore for EmbeddedStore {
 
     async fn issues(&self, query: &IssueQuery) -> Result<Page<Issue>, StoreError> {
         let query = query.clone();
-        self.read(move |connection| read::issues(connection, &query)).await
+        self.read(move |connection| list::issues(connection, &query)).await
     }
 
     async fn overview(&self, query: &IssueQuery) -> Result<Overview, StoreError> {
         let query = query.clone();
-        self.read(move |connection| read::overview(connection, &query)).await
+        self.read(move |connection| list::overview(connection, &query)).await
     }
 
     async fn change(

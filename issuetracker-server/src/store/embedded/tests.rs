@@ -8,7 +8,10 @@ use rusqlite::Connection;
 
 use super::*;
 use crate::{
-    domain::{Occurrence, Severity, Status},
+    domain::{
+        Filter, Occurrence, Status,
+        filter::{Term, Test},
+    },
     intake::decode::{Place, decode},
     store::Sort,
 };
@@ -48,15 +51,14 @@ fn one_of_many(number: usize) -> Occurrence {
 
 /// The list as it must be, from everything.
 fn expected(all: &[Issue], query: &IssueQuery) -> Vec<IssueId> {
-    let is = |wanted: &Option<String>, found: &str| wanted.as_deref().is_none_or(|wanted| wanted == found);
+    let says = |issue: &Issue, term: &Term| match &term.test {
+        Test::Text(word) => issue.title.contains(word) != term.is_negated,
+        _ => true,
+    };
     let mut found: Vec<&Issue> = all
         .iter()
-        .filter(|issue| query.statuses.is_empty() || query.statuses.contains(&issue.status))
-        .filter(|issue| is(&query.service, &issue.service) && is(&query.environment, &issue.environment))
-        .filter(|issue| is(&query.component, &issue.component))
-        .filter(|issue| query.severity.is_none_or(|severity| severity == issue.severity))
-        .filter(|issue| query.tag.as_ref().is_none_or(|tag| issue.tags.contains(tag)))
-        .filter(|issue| query.words.iter().all(|word| issue.title.contains(word)))
+        .filter(|issue| query.filter.matches(issue, &query.user_id, query.now))
+        .filter(|issue| query.filter.terms.iter().all(|term| says(issue, term)))
         .collect();
     found.sort_by_key(|issue| std::cmp::Reverse((query.sort.key(issue), issue.id.clone())));
     found.into_iter().map(|issue| issue.id.clone()).collect()
@@ -77,26 +79,34 @@ async fn long_lists_are_what_short_ones_would_be() {
     let all = store.issues(&IssueQuery { limit: 10_000, ..IssueQuery::default() }).await.unwrap().items;
     assert_eq!(all.len(), 5_000);
 
-    let any = IssueQuery::default;
-    let text = |text: &str| Some(text.to_owned());
     let filters = [
-        any(),
-        IssueQuery { statuses: vec![Status::Open], ..any() },
-        IssueQuery { statuses: vec![Status::Closed], ..any() },
-        IssueQuery { statuses: vec![Status::Open, Status::Closed], service: text("feed"), ..any() },
-        IssueQuery { environment: text("production"), ..any() },
-        IssueQuery { component: text("rare"), ..any() },
-        IssueQuery { severity: Some(Severity::Critical), ..any() },
-        IssueQuery { severity: Some(Severity::Error), service: text("other"), ..any() },
-        IssueQuery { tag: text("common"), ..any() },
-        IssueQuery { tag: text("seldom"), ..any() },
-        IssueQuery { tag: text("nowhere"), ..any() },
-        IssueQuery { words: vec!["failed".to_owned()], ..any() },
-        IssueQuery { words: vec!["needle".to_owned()], tag: text("common"), ..any() },
+        "",
+        "is:open",
+        "is:closed",
+        "is:open,closed service:feed",
+        "env:production",
+        "component:rare",
+        "-component:rare",
+        "severity:critical",
+        "severity:error service:other",
+        "tag:common",
+        "-tag:common is:open",
+        "tag:seldom,common",
+        "tag:nowhere",
+        "kind:nothing",
+        "is:unassigned -is:closed",
+        "is:muted,regressed",
+        "assigned:me,none",
+        "first:<1h seen:2026-01-01",
+        "last:>1d",
+        "failed",
+        "needle tag:common",
+        "failed -needle",
     ];
     for filter in filters {
         for sort in Sort::ALL {
-            let mut query = IssueQuery { sort, limit: 1_500, ..filter.clone() };
+            let mut query =
+                IssueQuery { filter: filter.parse().unwrap(), sort, limit: 1_500, now: now(), ..IssueQuery::default() };
             let expected = expected(&all, &query);
             let mut found = Vec::new();
             loop {
@@ -107,7 +117,7 @@ async fn long_lists_are_what_short_ones_would_be() {
                     break;
                 }
             }
-            assert!(found == expected, "{filter:?} by {sort:?}: {} instead of {}", found.len(), expected.len());
+            assert!(found == expected, "{filter} by {sort:?}: {} instead of {}", found.len(), expected.len());
         }
     }
 }
@@ -130,10 +140,10 @@ async fn words_are_right_after_issues_have_gone() {
             let page = store.issues(&IssueQuery { limit: 10, ..query }).await.unwrap();
             page.items.into_iter().map(|issue| issue.title).collect::<BTreeSet<_>>()
         };
-        let words = |word: &str| IssueQuery { words: vec![word.to_owned()], ..IssueQuery::default() };
+        let words = |word: &str| IssueQuery { filter: Filter::of_words([word]), ..IssueQuery::default() };
         assert_eq!(found(words("delta")).await, BTreeSet::from(["delta".to_owned()]));
         assert_eq!(found(words("gamma")).await, BTreeSet::from(["alpha".to_owned()]), "by its tag, which was merged");
-        let tag = IssueQuery { tag: Some("gamma".to_owned()), ..IssueQuery::default() };
+        let tag = IssueQuery { filter: "tag:gamma".parse().unwrap(), ..IssueQuery::default() };
         assert_eq!(found(tag).await, BTreeSet::from(["alpha".to_owned()]));
     }
     for file in [file, copy] {
@@ -161,7 +171,7 @@ async fn a_file_of_the_first_version_is_brought_up_to_date() {
     let id: IssueId = "01a2b3c4d5e6f789".parse().unwrap();
     let issue = store.issue(&id).await.unwrap().unwrap();
     assert_eq!((issue.occurrences, issue.hours.iter().count(), issue.mute), (7, 0, None));
-    let by_tag = IssueQuery { tag: Some("kraken".to_owned()), limit: 10, ..IssueQuery::default() };
+    let by_tag = IssueQuery { filter: "tag:kraken".parse().unwrap(), limit: 10, ..IssueQuery::default() };
     assert_eq!(store.issues(&by_tag).await.unwrap().items, [issue]);
     let stored_at: i64 = first.query_row("SELECT stored_at FROM activities", [], |row| row.get(0)).unwrap();
     assert!(stored_at > 1_700_000_000, "its events are known for two weeks more");

@@ -17,7 +17,10 @@ use super::{
     value::{integer, microseconds, reference, text, time},
 };
 use crate::{
-    domain::{ActivityKind, IssueType, Priority, Severity, Status},
+    domain::{
+        ActivityKind, Filter as ListFilter, Status,
+        filter::{Fact, ME, State, Test},
+    },
     store::{Cursor, IssueQuery, Sort},
 };
 
@@ -25,30 +28,73 @@ use crate::{
 /// what Firestore's own indexes hold.
 const NAME: &str = "__name__";
 
-/// The issues that pass the filters of `query`, with a status among `statuses` (any, if there are none).
-pub(super) fn issues(query: &IssueQuery, statuses: &[Status]) -> StructuredQuery {
-    let mut filters = Vec::new();
+/// The issues that pass the filter, with a status among `statuses` (any, if there are none), as far as Firestore can ask
+/// for that; [`ListFilter::matches`] does the rest. Tells whether there is a rest.
+pub(super) fn issues(filter: &ListFilter, user_id: &str, statuses: &[Status]) -> (StructuredQuery, bool) {
+    let (mut filters, mut is_rest) = (Vec::new(), false);
     match statuses {
         [] => (),
         [status] => filters.push(equals("status", text(status.as_str()))),
         several => filters.push(is_one_of("status", several.iter().map(|status| status.as_str()))),
     }
-    let words = [
-        ("service", query.service.as_deref()),
-        ("environment", query.environment.as_deref()),
-        ("component", query.component.as_deref()),
-        ("severity", query.severity.map(Severity::as_str)),
-        ("priority", query.priority.map(Priority::as_str)),
-        ("type", query.issue_type.map(IssueType::as_str)),
-    ];
-    filters.extend(words.into_iter().filter_map(|(field, word)| Some(equals(field, text(word?)))));
-    match &query.assignee_id {
-        None => (),
-        Some(None) => filters.push(is_null("assignee_id")),
-        Some(Some(assignee)) => filters.push(equals("assignee_id", text(assignee))),
+    for term in &filter.terms {
+        let asked = match &term.test {
+            _ if term.is_negated => None,
+            // Firestore knows whole values only.
+            Test::Fact(Fact::Kind, _) => None,
+            Test::Fact(fact, values) => match values.as_slice() {
+                [value] => field_of(*fact).map(|field| equals(field, text(value))),
+                _ => None,
+            },
+            Test::Assigned(people) => match people.as_slice() {
+                [None] => Some(is_null("assignee_id")),
+                [Some(person)] => Some(equals("assignee_id", text(if person == ME { user_id } else { person }))),
+                _ => None,
+            },
+            Test::Tag(tags) => match tags.as_slice() {
+                // It can be asked for once only.
+                [tag] if !filters.iter().any(is_array_contains) => {
+                    Some(compare("tags", Operator::ArrayContains, text(tag)))
+                }
+                _ => None,
+            },
+            Test::Is(states) if statuses_of(states).is_some() => continue,
+            Test::Is(_) | Test::Seen(..) | Test::Text(_) => None,
+        };
+        is_rest |= asked.is_none();
+        filters.extend(asked);
     }
-    filters.extend(query.tag.as_deref().map(|tag| compare("tags", Operator::ArrayContains, text(tag))));
-    StructuredQuery { r#where: all_of(filters), ..everything(ISSUES) }
+    (StructuredQuery { r#where: all_of(filters), ..everything(ISSUES) }, is_rest)
+}
+
+/// The statuses that a filter asks for, if one term asks for nothing else; Firestore can be asked for one such set.
+pub(super) fn statuses(filter: &ListFilter) -> Vec<Status> {
+    let asked = filter.terms.iter().filter(|term| !term.is_negated).find_map(|term| match &term.test {
+        Test::Is(states) => statuses_of(states),
+        _ => None,
+    });
+    asked.unwrap_or_default()
+}
+
+fn statuses_of(states: &[State]) -> Option<Vec<Status>> {
+    let status = |state: &State| match state {
+        State::Status(status) => Some(*status),
+        State::Muted | State::Regressed | State::Unassigned => None,
+    };
+    states.iter().map(status).collect()
+}
+
+/// The field that has an index with every order.
+const fn field_of(fact: Fact) -> Option<&'static str> {
+    match fact {
+        Fact::Service => Some("service"),
+        Fact::Environment => Some("environment"),
+        Fact::Component => Some("component"),
+        Fact::Severity => Some("severity"),
+        Fact::Priority => Some("priority"),
+        Fact::Type => Some("type"),
+        Fact::Kind | Fact::Release => None,
+    }
 }
 
 /// `issues` in the order of `query` and after its place; `name` makes the name of the issue there.
@@ -58,7 +104,8 @@ pub(super) fn page_of_issues(query: &IssueQuery, limit: usize, name: impl FnOnce
         Sort::Occurrences => integer(key),
     };
     let after = query.after.as_ref().map(|after| (key(after.key), name(&after.id)));
-    page(issues(query, &query.statuses), query.sort.as_str(), Direction::Descending, after, limit)
+    let (matching, _) = issues(&query.filter, &query.user_id, &statuses(&query.filter));
+    page(matching, query.sort.as_str(), Direction::Descending, after, limit)
 }
 
 /// The history of an issue, newest first.
@@ -232,6 +279,10 @@ fn compare(name: &str, op: Operator, value: Value) -> Filter {
     filter(FilterType::FieldFilter(FieldFilter { field: Some(field(name)), op: op.into(), value: Some(value) }))
 }
 
+fn is_array_contains(filter: &Filter) -> bool {
+    matches!(&filter.filter_type, Some(FilterType::FieldFilter(one)) if one.op == i32::from(Operator::ArrayContains))
+}
+
 fn filter(filter_type: FilterType) -> Filter {
     Filter { filter_type: Some(filter_type) }
 }
@@ -291,23 +342,15 @@ mod tests {
 
     #[test]
     fn every_filter_has_an_index_in_every_order() {
-        let query = IssueQuery {
-            words: Vec::new(),
-            statuses: vec![Status::Open, Status::InProgress],
-            service: Some("a".into()),
-            environment: Some("b".into()),
-            component: Some("c".into()),
-            severity: Some(Severity::Error),
-            priority: Some(Priority::High),
-            issue_type: Some(IssueType::Bug),
-            assignee_id: Some(None),
-            tag: Some("d".into()),
-            sort: Sort::LastSeen,
-            after: None,
-            limit: 10,
-        };
+        let filter: ListFilter =
+            "service:a env:b component:c severity:error priority:high type:bug assigned:none tag:d \
+                                  is:open,in-progress"
+                .parse()
+                .unwrap();
         let composites = composites("issues");
-        let fields = filtered_fields(&issues(&query, &query.statuses));
+        let (matching, is_rest) = issues(&filter, "", &statuses(&filter));
+        assert!(!is_rest);
+        let fields = filtered_fields(&matching);
         assert_eq!(fields.len(), 9);
         for field in fields {
             assert_eq!(replaced("issues", &field), None, "{field} is counted by its automatic index");

@@ -25,34 +25,42 @@ impl FirestoreStore {
     /// From the projection, as soon as that is complete. Before, Firestore lists, and only search is answered by what
     /// the projection has so far.
     pub(super) async fn list_issues(&self, query: &IssueQuery) -> Result<Page<Issue>, StoreError> {
-        if (self.projection.is_complete() || !query.words.is_empty())
+        if (self.projection.is_complete() || query.filter.has_text())
             && let Some(page) = self.projection.issues(query).await?
         {
             return Ok(page);
         }
         let documents = query::page_of_issues(query, query.limit, |id| self.paths().issue(id));
         let documents = self.client.query(self.client.documents_path(), documents).await?;
-        Ok(page(&documents, query.limit, document::issue, |issue| Cursor {
+        let mut page = page(&documents, query.limit, document::issue, |issue| Cursor {
             key: query.sort.key(issue),
             id: issue.id.to_string(),
-        }))
+        });
+        // What Firestore cannot ask for is left out here; such a part of a list may be short.
+        page.items.retain(|issue| query.filter.matches(issue, &query.user_id, query.now));
+        Ok(page)
     }
 
     /// Likewise; before the projection is complete, Firestore counts.
     pub(super) async fn count_issues(&self, query: &IssueQuery) -> Result<Overview, StoreError> {
         let projected = self.projection.overview(query).await?;
         if let Some(overview) = &projected
-            && (self.projection.is_complete() || !query.words.is_empty())
+            && (self.projection.is_complete() || query.filter.has_text())
         {
             return Ok(overview.clone());
         }
-        let count = |status| self.client.count(self.client.documents_path(), query::issues(query, &[status]));
+        let filter = query.filter.without_states();
+        let (_, is_rest) = query::issues(&filter, &query.user_id, &[]);
+        let count = |status| {
+            let (matching, _) = query::issues(&filter, &query.user_id, &[status]);
+            self.client.count(self.client.documents_path(), matching)
+        };
         let [a, b, c, d] = Status::ALL;
         let (a, b, c, d) = tokio::try_join!(count(a), count(b), count(c), count(d))?;
         let counts = Status::ALL.into_iter().zip([a, b, c, d]).filter(|(_, count)| *count > 0);
-        // Services and environments to choose from: those that were read so far.
+        // Everything else is what was read so far, and so are services and environments to choose from.
         let by_status = counts.map(|(status, count)| (status.as_str(), count)).collect();
-        Ok(Overview { by_status, ..projected.unwrap_or_default() })
+        Ok(Overview { by_status, is_more: is_rest, ..projected.unwrap_or_default() })
     }
 
     pub(super) async fn list_comments(

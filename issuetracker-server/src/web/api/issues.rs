@@ -35,7 +35,7 @@ pub(crate) async fn list(
 ) -> Answer {
     let Query(params) =
         params.map_err(|_| Problem::bad_request("unreadable_query", "The query of the address could not be read."))?;
-    let query = params.query(&principal).map_err(Problem::invalid)?;
+    let query = params.query(&principal, Timestamp::now()).map_err(Problem::invalid)?;
     Ok(Json(views::page::<_, IssueView>("issues", state.triage.issues(&query).await?)))
 }
 

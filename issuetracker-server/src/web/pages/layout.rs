@@ -6,7 +6,7 @@ use serde::Serialize;
 use crate::{
     auth::Principal,
     dead_letters::DeadLetters,
-    domain::{Issue, Permission},
+    domain::{Issue, Permission, filter::Term},
     web::WebState,
 };
 
@@ -91,12 +91,15 @@ pub(crate) struct OptionView {
     selected: bool,
 }
 
+impl OptionView {
+    pub(crate) fn new(value: &str, label: &str, selected: bool) -> Self {
+        Self { value: value.to_owned(), label: label.to_owned(), selected }
+    }
+}
+
 /// Choices of which `selected` is the current one; a word such as `in-progress` is shown as `In progress`.
 pub(crate) fn options<'a>(values: impl IntoIterator<Item = &'a str>, selected: &str) -> Vec<OptionView> {
-    values
-        .into_iter()
-        .map(|value| OptionView { value: value.to_owned(), label: value.to_owned(), selected: value == selected })
-        .collect()
+    values.into_iter().map(|value| OptionView::new(value, value, value == selected)).collect()
 }
 
 /// As [`options`], for the fixed words of enums, with labels for people.
@@ -202,9 +205,11 @@ pub(crate) fn compact(count: u64) -> String {
     }
 }
 
-/// The list of issues with this value.
+/// The list of open issues with this value.
 pub(crate) fn filter_url(key: &str, value: &str) -> String {
-    format!("/issues?{}", query_string(&[(key, value)]))
+    let term = Term::of(key, vec![value.to_owned()]).ok().flatten();
+    let text = term.map(|term| format!("is:open {term}")).unwrap_or_default();
+    format!("/issues?{}", query_string(&[("q", &text)]))
 }
 
 /// Pairs as the query of an address; empty values are left out.
@@ -217,7 +222,10 @@ fn encode(text: &str) -> String {
     let mut encoded = String::with_capacity(text.len());
     for byte in text.bytes() {
         match byte {
-            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' => encoded.push(char::from(byte)),
+            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' | b':' | b',' | b'/' => {
+                encoded.push(char::from(byte));
+            }
+            b' ' => encoded.push('+'),
             byte => encoded.push_str(&format!("%{byte:02X}")),
         }
     }
@@ -250,6 +258,6 @@ mod tests {
 
     #[test]
     fn values_cannot_break_out_of_an_address() {
-        assert_eq!(filter_url("tag", "a&b=c#d é"), "/issues?tag=a%26b%3Dc%23d%20%C3%A9");
+        assert_eq!(filter_url("tag", "a&b=c#d é+"), "/issues?q=is:open+tag:%22a%26b%3Dc%23d+%C3%A9%2B%22");
     }
 }

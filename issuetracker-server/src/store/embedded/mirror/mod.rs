@@ -170,7 +170,7 @@ mod tests {
     use uuid::Uuid;
 
     use super::*;
-    use crate::domain::{Fingerprint, Hours, IssueType, Priority, Severity, Source, Status, issue::Decided};
+    use crate::domain::{Filter, Fingerprint, Hours, IssueType, Priority, Severity, Source, Status, issue::Decided};
 
     fn issue(title: &str) -> Issue {
         let fingerprint = Fingerprint::custom("one", &Identity::default());
@@ -232,8 +232,8 @@ mod tests {
             let expected: Vec<String> =
                 [format!("title{latest}")].into_iter().filter(|_| latest != 3 && latest != 4).collect();
             for title in 1..=5 {
-                let words = vec![format!("title{title}")];
-                let found = mirror.issues(&IssueQuery { words, limit: 9, ..IssueQuery::default() }).await.unwrap();
+                let filter = Filter::of_words([format!("title{title}").as_str()]);
+                let found = mirror.issues(&IssueQuery { filter, limit: 9, ..IssueQuery::default() }).await.unwrap();
                 let is_it = !expected.is_empty() && title == latest;
                 assert_eq!(found.items.len(), usize::from(is_it), "{order:?} up to {as_of}: title{title}");
             }

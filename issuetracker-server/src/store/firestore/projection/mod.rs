@@ -211,7 +211,7 @@ impl Projection {
         match answer {
             Ok(answer) => Ok(Some(answer)),
             // Firestore cannot search.
-            Err(error) if !query.words.is_empty() => Err(error),
+            Err(error) if query.filter.has_text() => Err(error),
             Err(error) => {
                 self.lose(&error);
                 Ok(None)

@@ -12,7 +12,7 @@ use jiff::Timestamp;
 use uuid::Uuid;
 
 use super::{value::text, write::put, *};
-use crate::domain::{Details, Effect, Fingerprint, IssueType, Occurrence, Priority, Severity, Source, Status};
+use crate::domain::{Details, Effect, Filter, Fingerprint, IssueType, Occurrence, Priority, Severity, Source, Status};
 
 fn emulator() -> String {
     std::env::var("TEST_FIRESTORE_EMULATOR").expect(
@@ -55,7 +55,7 @@ fn everything() -> IssueQuery {
 }
 
 fn about(word: &str) -> IssueQuery {
-    IssueQuery { words: vec![word.to_owned()], ..everything() }
+    IssueQuery { filter: Filter::of_words([word]), ..everything() }
 }
 
 impl std::ops::Deref for Emulated {

@@ -92,7 +92,7 @@ async fn a_commit_without_an_answer_is_looked_for() {
     proxy.set(Mode::PassOnce);
     let changed = store.change(&event.issue_id, &resolved, "ada", event.last_at, None).await;
     proxy.set(Mode::Pass);
-    let open = IssueQuery { statuses: vec![Status::Open], ..everything() };
+    let open = IssueQuery { filter: "is:open".parse().unwrap(), ..everything() };
     if changed.is_err() {
         // Nobody repeats it; the copy learns by itself what has become of it.
         let stands = database.issue(&event.issue_id).await.unwrap().unwrap().status;

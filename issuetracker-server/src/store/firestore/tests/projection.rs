@@ -51,7 +51,7 @@ async fn what_another_server_commits_is_seen_when_it_is_told() {
 
     let resolved = IssueChange { status: Some(Status::Resolved), ..IssueChange::default() };
     another.change(&event.issue_id, &resolved, "ada", event.last_at, None).await.unwrap();
-    let open = IssueQuery { statuses: vec![Status::Open], ..everything() };
+    let open = IssueQuery { filter: "is:open".parse().unwrap(), ..everything() };
     assert!(titles(&another, &open).await.is_empty());
     assert_eq!(titles(&store, &open).await, ["feed stalled"]);
     store.refresh(std::slice::from_ref(&event.issue_id)).await.unwrap();

@@ -1,0 +1,126 @@
+//! Lists of issues and the numbers around them: a page costs a page, however many issues there are.
+
+use rusqlite::{Connection, params, params_from_iter, types::Value};
+
+use super::{
+    condition::{Conditions, Expected, IS_MUTED},
+    read::{classify, page},
+    row::{self, ISSUE_COLUMNS},
+    unavailable,
+};
+use crate::{
+    domain::{Issue, Status},
+    store::{Cursor, IssueQuery, Overview, Page, StoreError},
+};
+
+/// So many matches are dense: they are met soon on a walk through the list in its order. Fewer are sorted.
+const DENSE: usize = 2_000;
+
+/// Matches of a filter are counted up to here; who looks for less than everything learns that there are more.
+const COUNTED: usize = 10_000;
+
+pub(super) fn issues(connection: &Connection, query: &IssueQuery) -> Result<Page<Issue>, StoreError> {
+    let IssueQuery { filter, user_id, now, .. } = query;
+    let matching = Conditions::of(filter, user_id, *now, Expected::Few);
+    let is_dense = matching.is_empty() || count_up_to(connection, &matching, DENSE)? >= DENSE;
+    let mut conditions = if is_dense { Conditions::of(filter, user_id, *now, Expected::Many) } else { matching };
+    let column = query.sort.as_str();
+    // The planner knows nothing of how many there are: left alone, it may sort all of them for one page.
+    let by_order = if is_dense { format!(" INDEXED BY issues_by_{column}") } else { String::new() };
+    if let Some(after) = &query.after {
+        conditions.add(&format!("({column}, id) < (?, ?)"), [Value::Integer(after.key), Value::Text(after.id.clone())]);
+    }
+    let sql = format!(
+        "SELECT {ISSUE_COLUMNS} FROM issues{by_order}{} ORDER BY {column} DESC, id DESC LIMIT {}",
+        conditions.sql(),
+        query.limit.saturating_add(1)
+    );
+    let mut statement = connection.prepare_cached(&sql).map_err(unavailable)?;
+    let rows = statement.query_map(params_from_iter(conditions.values), row::issue).map_err(unavailable)?;
+    let items = rows.collect::<Result<Vec<_>, _>>().map_err(|error| classify("in a list", error))?;
+    Ok(page(items, query.limit, |issue| Cursor { key: query.sort.key(issue), id: issue.id.to_string() }))
+}
+
+fn count_up_to(connection: &Connection, conditions: &Conditions, limit: usize) -> Result<usize, StoreError> {
+    let sql = format!("SELECT count(*) FROM (SELECT 1 FROM issues{} LIMIT {limit})", conditions.sql());
+    connection
+        .prepare_cached(&sql)
+        .and_then(|mut count| count.query_row(params_from_iter(&conditions.values), |row| row.get(0)))
+        .map_err(unavailable)
+}
+
+pub(super) fn overview(connection: &Connection, query: &IssueQuery) -> Result<Overview, StoreError> {
+    let conditions = Conditions::of(&query.filter.without_states(), &query.user_id, query.now, Expected::Few);
+    let now = query.now.as_microsecond();
+    let counted =
+        if conditions.is_empty() { count_all(connection, now) } else { count_some(connection, conditions, now) };
+    Ok(Overview {
+        services: distinct(connection, "service")?,
+        environments: distinct(connection, "environment")?,
+        ..counted.map_err(unavailable)?
+    })
+}
+
+/// Everything is counted in indexes.
+fn count_all(connection: &Connection, now: i64) -> rusqlite::Result<Overview> {
+    let mut overview = Overview::default();
+    let mut statement = connection.prepare_cached("SELECT status, count(*) FROM issues GROUP BY status")?;
+    for row in statement.query_map([], |row| Ok((row.get::<_, String>(0)?, row.get::<_, u64>(1)?)))? {
+        let (status, count) = row?;
+        overview.add(&status, count);
+    }
+    let count = |condition: &str, now: Option<i64>| {
+        let sql = format!("SELECT count(*) FROM issues WHERE {condition}");
+        connection.prepare_cached(&sql)?.query_row(params_from_iter(now), |row| row.get(0))
+    };
+    overview.unassigned = count("assignee_id IS NULL AND status = 'open'", None)?;
+    overview.regressed = count("regression IS NOT NULL", None)?;
+    overview.muted = count(IS_MUTED, Some(now))?;
+    Ok(overview)
+}
+
+/// The matches of a filter are counted one by one.
+fn count_some(connection: &Connection, conditions: Conditions, now: i64) -> rusqlite::Result<Overview> {
+    let limit = COUNTED + 1;
+    let sql = format!(
+        "SELECT status, count(*), sum(assignee_id IS NULL), sum(regression IS NOT NULL), sum({IS_MUTED}) \
+         FROM (SELECT status, assignee_id, regression, mute, muted_until FROM issues{} LIMIT {limit}) GROUP BY status",
+        conditions.sql()
+    );
+    let values = std::iter::once(Value::Integer(now)).chain(conditions.values);
+    let mut overview = Overview::default();
+    let mut statement = connection.prepare_cached(&sql)?;
+    let mut rows = statement.query(params_from_iter(values))?;
+    let mut total = 0;
+    while let Some(row) = rows.next()? {
+        let (status, count): (String, u64) = (row.get(0)?, row.get(1)?);
+        overview.add(&status, count);
+        total += count;
+        if status == Status::Open.as_str() {
+            overview.unassigned = row.get(2)?;
+        }
+        overview.regressed += row.get::<_, u64>(3)?;
+        overview.muted += row.get::<_, u64>(4)?;
+    }
+    overview.is_more = total > COUNTED as u64;
+    Ok(overview)
+}
+
+impl Overview {
+    fn add(&mut self, status: &str, count: u64) {
+        if let Ok(status) = status.parse::<Status>() {
+            *self.by_status.entry(status.as_str()).or_default() += count;
+        }
+    }
+}
+
+/// The values of an indexed column: one seek for each, however many rows there are.
+fn distinct(connection: &Connection, column: &str) -> Result<Vec<String>, StoreError> {
+    let sql = format!(
+        "WITH RECURSIVE found (value) AS (SELECT min({column}) FROM issues UNION ALL \
+         SELECT (SELECT min({column}) FROM issues WHERE {column} > value) FROM found WHERE value IS NOT NULL) \
+         SELECT value FROM found WHERE value <> '' LIMIT 500"
+    );
+    let mut statement = connection.prepare_cached(&sql).map_err(unavailable)?;
+    statement.query_map(params![], |row| row.get(0)).and_then(Iterator::collect).map_err(unavailable)
+}

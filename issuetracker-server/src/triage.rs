@@ -12,7 +12,7 @@ use crate::{
     auth::Principal,
     domain::{
         Activity, ActivityKind, Comment, CommentChange, Filter, Issue, IssueChange, IssueId, IssueType, Permission,
-        Priority, Role, Severity, Source, clean,
+        Priority, Role, Severity, Source, Status, clean,
         filter::{Term, Test},
         short_id, to_micros,
     },
@@ -26,6 +26,9 @@ pub const MAX_TEXT_CHARS: usize = 64 * 1024;
 
 /// The longest name of a person or label, in characters.
 pub const MAX_NAME_CHARS: usize = 200;
+
+/// The newest events whose releases are looked at.
+const RELEASES_OF: usize = 500;
 
 /// A field that a person filled in wrongly.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -190,11 +193,34 @@ impl Triage {
         now: Timestamp,
         if_version: Option<u64>,
     ) -> Result<Issue, TriageError> {
+        if change.status != Some(Status::Resolved) && !change.old_releases.is_empty() {
+            let message = "only what is resolved is resolved in the next release";
+            return Err(TriageError::Invalid(vec![invalid("in_next_release", message)]));
+        }
         check_short("assignee_id", change.assignee_id.iter().flatten())?;
         check_short("tags", change.tags.iter().flatten())?;
         let issue = self.store.change(id, change, &principal.user_id, to_micros(now), if_version).await?;
         self.notifier.publish(Change::of_one(id));
         Ok(issue)
+    }
+
+    /// The releases that an issue is known to have happened in, as far as the details of its events are kept.
+    ///
+    /// # Errors
+    /// If none is known, or those of the store.
+    pub async fn releases(&self, id: &IssueId) -> Result<Vec<String>, TriageError> {
+        let issue = self.issue(id).await?;
+        let occurrences = self.occurrences(id, None, RELEASES_OF).await?.items;
+        let release = |occurrence: &Activity| occurrence.details.get("release")?.as_str().map(str::to_owned);
+        let mut releases: Vec<String> = occurrences.iter().filter_map(release).chain([issue.release]).collect();
+        releases.retain(|release| !release.is_empty());
+        releases.sort_unstable();
+        releases.dedup();
+        if releases.is_empty() {
+            let message = "its events name no release, so the next one would not be known";
+            return Err(TriageError::Invalid(vec![invalid("in_next_release", message)]));
+        }
+        Ok(releases)
     }
 
     /// Merges an issue into another one, which is answered.

@@ -54,3 +54,39 @@ scenario("an issue is merged into another by its short id, and the merge undone"
   assert.equal(await page.locator(".stats dd").first().innerText(), "1");
   assert.equal(await panel(page, "Merged from").count(), 0);
 });
+
+scenario("an issue is muted for a time, until a rate, and heard again", options, async ({ server, page }) => {
+  const [id] = await server.accept({ title: "noisy", service: "mute" });
+  await page.goto(`/issues/${id}`);
+  const badge = () => page.locator(".badges").innerText();
+  const open = () => page.locator("#mute > summary").click();
+  await open();
+  await page.getByLabel("For", { exact: true }).selectOption({ label: "a week" });
+  await leadingAway(page, () => page.getByRole("button", { name: "Mute", exact: true }).click());
+  assert.match(await badge(), /Muted until/);
+  assert.equal(await timeline(page, "muted this until 2").count(), 1);
+
+  await open();
+  await page.getByLabel("Until it happens so often").fill("3");
+  await page.getByLabel("in one").selectOption("day");
+  await leadingAway(page, () => page.getByRole("button", { name: "Mute until then" }).click());
+  assert.match(await badge(), /Muted until 3 in one day/);
+
+  await open();
+  await leadingAway(page, () => page.getByRole("button", { name: "Unmute" }).click());
+  assert.doesNotMatch(await badge(), /Muted/);
+});
+
+scenario("an issue is resolved in the next release", options, async ({ server, page }) => {
+  const event = { title: "fixed soon", service: "next", release: "1.0" };
+  const [id] = await server.accept(event);
+  await page.goto(`/issues/${id}`);
+  await leadingAway(page, () => page.getByRole("button", { name: "In next release" }).click());
+  assert.match(await page.locator(".badges").innerText(), /Resolved\s+.*In the next release/s);
+  await server.accept(event);
+  await page.reload();
+  assert.match(await page.locator(".badges").innerText(), /Resolved/);
+  await server.accept({ ...event, release: "1.1" });
+  await page.reload();
+  assert.match(await page.locator(".badges").innerText(), /Open/);
+});

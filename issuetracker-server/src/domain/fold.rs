@@ -154,6 +154,9 @@ impl Folded {
 
     fn reopen_if_regressed(&mut self, occurrence: &Occurrence, is_unmuted: bool) {
         let issue = &mut self.issue;
+        if issue.old_releases.contains(&occurrence.release) {
+            return;
+        }
         if let Some(resolved_at) = issue.resolved_at {
             // What ended a mute may itself be old; what it stands for is not.
             let last_at = if is_unmuted { issue.last_seen } else { occurrence.last_at };
@@ -277,8 +280,10 @@ pub fn change(issue: &mut Issue, change: &IssueChange, user_id: &str, now: Times
             details: details([("from", from), ("to", to)]),
         });
     };
-    if let Some(status) = change.status.filter(|status| *status != issue.status) {
+    let is_other = |status: &Status| *status != issue.status || change.old_releases != issue.old_releases;
+    if let Some(status) = change.status.filter(is_other) {
         note(ActivityKind::StatusChanged, issue.status.as_str(), status.as_str());
+        issue.old_releases.clone_from(&change.old_releases);
         issue.resolved_at = status.is_done().then_some(now);
         issue.status = status;
         issue.regression = None;
@@ -304,6 +309,11 @@ pub fn change(issue: &mut Issue, change: &IssueChange, user_id: &str, now: Times
     }
     if let Some(until) = change.mute {
         activities.extend(mute(issue, until, user_id, now));
+    }
+    if let Some(activity) = activities.iter_mut().find(|activity| activity.kind == ActivityKind::StatusChanged)
+        && !issue.old_releases.is_empty()
+    {
+        activity.details.insert("after_releases".to_owned(), json!(issue.old_releases));
     }
     if !activities.is_empty() {
         issue.updated_at = now;
@@ -466,6 +476,7 @@ pub(super) fn issue_of(occurrence: &Occurrence) -> Issue {
         created_at: occurrence.first_at,
         updated_at: occurrence.first_at,
         resolved_at: None,
+        old_releases: Vec::new(),
         mute: None,
         regression: None,
         hours: Hours::default(),

@@ -66,6 +66,8 @@ pub struct Issue {
     pub updated_at: Timestamp,
     /// When it was last resolved or closed; a later occurrence reopens it.
     pub resolved_at: Option<Timestamp>,
+    /// If it was resolved in the next release: those it has happened in before, which do not reopen it.
+    pub old_releases: Vec<String>,
     /// How it is silenced: then it is counted, and neither reopens nor alerts.
     pub mute: Option<Mute>,
     /// How it came back last, unless somebody has decided on its status since.
@@ -163,6 +165,8 @@ impl fmt::Display for Status {
 pub struct IssueChange {
     /// The new status.
     pub status: Option<Status>,
+    /// Together with the status `resolved`: in the release after these.
+    pub old_releases: Vec<String>,
     /// The new priority.
     pub priority: Option<Priority>,
     /// The new assignee; `Some(None)` takes the issue from everybody.

@@ -57,6 +57,8 @@ pub struct IssueShape {
     created_at: String,
     updated_at: String,
     resolved_at: Option<String>,
+    #[serde(default)]
+    old_releases: Vec<String>,
     mute: Option<MuteShape>,
     regression: Option<RegressionShape>,
     hours: Vec<(i64, u64)>,
@@ -132,6 +134,7 @@ impl From<&Issue> for IssueShape {
             created_at: issue.created_at.to_string(),
             updated_at: issue.updated_at.to_string(),
             resolved_at: issue.resolved_at.map(|time| time.to_string()),
+            old_releases: issue.old_releases.clone(),
             mute: issue.mute.as_ref().map(mute_shape),
             regression: issue.regression.as_ref().map(|regression| RegressionShape {
                 resolved_at: regression.resolved_at.to_string(),
@@ -219,6 +222,7 @@ impl IssueShape {
             created_at: line.created_at.parse()?,
             updated_at: line.updated_at.parse()?,
             resolved_at: optional(line.resolved_at)?,
+            old_releases: line.old_releases,
             mute: line.mute.map(mute).transpose()?,
             regression: line.regression.as_ref().map(regression).transpose()?,
             hours: line.hours.into_iter().collect::<Hours>(),

@@ -308,3 +308,27 @@ fn a_merge_by_link_or_short_id_is_undone() {
     }
     server.post(&format!("{MISSING}/split"), json!({"parts": ["x"]}).to_string()).problem(404, "not_found");
 }
+
+#[test]
+fn an_issue_is_resolved_in_the_next_release() {
+    let place = Place::new();
+    let server = place.start(&[]);
+    let of = |release: &str| with(event("feed stalled"), &json!({"release": release}));
+    let address = issue_of(&server, of("1.0"));
+    server.ingest(&[of("1.1")]);
+    let said = server.ask("PATCH", &address, &[], json!({"status": "closed", "in_next_release": true}).to_string());
+    said.problem(400, "invalid_field");
+    let resolved = server.patch(&address, &json!({"in_next_release": true})).expect(200).json();
+    assert_eq!((&resolved["status"], &resolved["old_releases"]), (&json!("resolved"), &json!(["1.0", "1.1"])));
+    server.ingest(&[of("1.1")]);
+    assert_eq!(server.get(&address).expect(200).json()["status"], "resolved");
+    server.ingest(&[of("1.2")]);
+    assert_eq!(server.get(&address).expect(200).json()["status"], "open");
+
+    // Without a release there is no next one; and the page has a button for it.
+    let without = issue_of(&server, event("order refused"));
+    server.patch(&without, &json!({"in_next_release": true})).problem(400, "invalid_field");
+    let form = [("content-type", "application/x-www-form-urlencoded")];
+    server.ask("POST", &address.replace("/api/v1", ""), &form, "status=resolved-in-next-release").expect(303);
+    assert_eq!(server.get(&address).expect(200).json()["old_releases"], json!(["1.0", "1.1", "1.2"]));
+}

@@ -83,6 +83,7 @@ contract! {
     people_are_never_overwritten,
     an_occurrence_after_the_resolution_reopens,
     an_old_occurrence_does_not_reopen,
+    what_is_resolved_in_the_next_release_comes_back_with_another_one,
     what_people_write_is_an_issue_too,
     a_reporter_has_one_comment_a_day,
     comments_of_people_and_events,
@@ -222,7 +223,7 @@ async fn people_are_never_overwritten(store: &dyn IssueStore) {
         priority: Some(Priority::Critical),
         assignee_id: Some(Some("ada@quantory.app".to_owned())),
         tags: Some(vec!["mine".to_owned()]),
-        mute: None,
+        ..IssueChange::default()
     };
     let changed = store.change(&event.issue_id, &change, "ada@quantory.app", at(200), None).await.unwrap();
     assert_eq!(
@@ -270,6 +271,37 @@ async fn an_old_occurrence_does_not_reopen(store: &dyn IssueStore) {
     assert_eq!(ingest(store, &[occurrence("feed stalled", 15)]).await, [NEW]);
     let issue = store.issue(&event.issue_id).await.unwrap().unwrap();
     assert_eq!((issue.status, issue.occurrences), (Status::Resolved, 2));
+}
+
+async fn what_is_resolved_in_the_next_release_comes_back_with_another_one(store: &dyn IssueStore) {
+    let of_release =
+        |second, release: &str| Occurrence { release: release.into(), ..occurrence("feed stalled", second) };
+    let event = of_release(10, "1.0");
+    let id = &event.issue_id;
+    ingest(store, &[event.clone(), of_release(11, "1.1")]).await;
+    let old_releases = vec!["1.0".to_owned(), "1.1".to_owned()];
+    let change =
+        IssueChange { status: Some(Status::Resolved), old_releases: old_releases.clone(), ..IssueChange::default() };
+    let resolved = store.change(id, &change, "ada", at(20), None).await.unwrap();
+    assert_eq!((resolved.status, &resolved.old_releases), (Status::Resolved, &old_releases));
+    assert_eq!(store.change(id, &change, "ada", at(21), None).await.unwrap(), resolved, "again, it changes nothing");
+    assert_eq!(
+        ingest(store, &[of_release(30, "1.1"), of_release(31, "1.0")]).await,
+        [NEW, NEW],
+        "counted, not reopened"
+    );
+    assert_eq!(store.issue(id).await.unwrap().unwrap().status, Status::Resolved);
+
+    // Whatever order they arrive in: the old release has not reopened it.
+    let back = ingest(store, &[of_release(50, "1.2"), of_release(40, "1.1")]).await;
+    assert_eq!(back, [Stored::New { created: false, regressed: true }, NEW]);
+    let issue = store.issue(id).await.unwrap().unwrap();
+    assert_eq!((issue.status, issue.updated_at, issue.occurrences), (Status::Open, at(50), 6));
+    resolve(store, id, 60).await;
+    assert_eq!(store.issue(id).await.unwrap().unwrap().old_releases, [""; 0]);
+    assert_eq!(ingest(store, &[of_release(70, "1.1")]).await, [Stored::New { created: false, regressed: true }]);
+    let history = store.activities(id, Some(ActivityKind::StatusChanged), None, 10).await.unwrap().items;
+    assert_eq!(history.last().unwrap().details["after_releases"], serde_json::json!(old_releases));
 }
 
 async fn what_people_write_is_an_issue_too(store: &dyn IssueStore) {

@@ -19,7 +19,7 @@ use crate::{
 pub(super) const ISSUE_COLUMNS: &str = "id, short_id, title, description, type, priority, severity, status, reporter_id, \
      assignee_id, tags, component, source, project, service, environment, release, error_kind, location, fingerprint, \
      grouping_version, occurrences, first_seen, last_seen, created_at, updated_at, resolved_at, muted_until, mute, \
-     regression, hours, comments, head_event, decided, parts, version";
+     regression, hours, comments, head_event, decided, parts, old_releases, version";
 
 /// Writes an issue, new or known.
 static SAVE_ISSUE: LazyLock<String> = LazyLock::new(|| {
@@ -75,6 +75,7 @@ pub(super) fn issue(row: &Row<'_>) -> rusqlite::Result<Issue> {
         head_event: word(row, "head_event")?,
         decided: Decided { priority: decided & 1 != 0, assignee: decided & 2 != 0, tags: decided & 4 != 0 },
         parts: optional(row, "parts", issue_shape::read_parts)?.unwrap_or_default(),
+        old_releases: json(row, "old_releases")?,
         version: row.get("version")?,
     })
 }
@@ -108,7 +109,7 @@ pub(super) fn save_counted(connection: &Connection, before: &Issue, issue: &Issu
 pub(super) fn save_issue(connection: &Connection, issue: &Issue) -> Result<(), StoreError> {
     let Decided { priority, assignee, tags } = issue.decided;
     let decided = u8::from(priority) | u8::from(assignee) << 1 | u8::from(tags) << 2;
-    let values: [&dyn ToSql; 36] = [
+    let values: [&dyn ToSql; 37] = [
         &issue.id.as_str(),
         &issue.short_id.as_ref().map(IssueId::as_str),
         &issue.title,
@@ -144,6 +145,7 @@ pub(super) fn save_issue(connection: &Connection, issue: &Issue) -> Result<(), S
         &issue.head_event.to_string(),
         &decided,
         &issue_shape::parts(&issue.parts),
+        &serde_json::Value::from(issue.old_releases.clone()).to_string(),
         &issue.version,
     ];
     connection

@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 
 use super::{Answer, IssuePath, body::Body, page_of};
 use crate::{
-    domain::{IssueChange, IssueId, short_id},
+    domain::{IssueChange, IssueId, Status, short_id},
     store::{IssueQuery, Sort},
     triage::{NewIssue, invalid},
     web::{
@@ -90,7 +90,7 @@ pub(crate) async fn create(
     Ok((StatusCode::ACCEPTED, [(header::LOCATION, location)], Json(answer)).into_response())
 }
 
-/// `PATCH /api/v1/issues/{id}`: status, priority, assignee, tags and mute. With `If-Match` only if nobody changed it meanwhile.
+/// `PATCH /api/v1/issues/{id}`: status, also in the next release, priority, assignee, tags and mute. With `If-Match` only if nobody changed it meanwhile.
 pub(crate) async fn change(
     State(state): State<WebState>,
     Require(principal, ..): Require<permission::ChangeIssue>,
@@ -100,14 +100,20 @@ pub(crate) async fn change(
 ) -> Answer<Response> {
     let if_version = if_match(&headers)?;
     let mut body = Body::read(body)?;
-    let change = IssueChange {
+    let in_next_release = body.flag("in_next_release").unwrap_or(false);
+    let mut change = IssueChange {
         status: body.word("status"),
+        old_releases: Vec::new(),
         priority: body.word("priority"),
         assignee_id: body.nullable_text("assignee_id"),
         tags: body.texts("tags"),
         mute: body.mute("mute"),
     };
-    body.finish_strictly("status, priority, assignee_id, tags and mute")?;
+    body.finish_strictly("status, in_next_release, priority, assignee_id, tags and mute")?;
+    if in_next_release {
+        change.old_releases = state.triage.releases(&id).await?;
+        change.status.get_or_insert(Status::Resolved);
+    }
     let issue = state.triage.change(&id, &change, &principal, Timestamp::now(), if_version).await?;
     Ok(([(header::ETAG, views::etag(&issue))], Json(IssueView::from(issue))).into_response())
 }

@@ -1,5 +1,7 @@
 //! The page of one issue, and what its forms do.
 
+use std::time::Duration;
+
 use axum::{
     Form,
     extract::{State, rejection::FormRejection},
@@ -11,7 +13,7 @@ use tracing_issues::event::UnknownWord;
 
 use super::issue_view;
 use crate::{
-    domain::{IssueChange, IssueId},
+    domain::{IssueChange, IssueId, MutedUntil, Status},
     store::StoreError,
     triage::invalid,
     web::{
@@ -81,8 +83,41 @@ pub(crate) struct ChangeForm {
     status: Option<String>,
     priority: Option<String>,
     assignee_id: Option<String>,
+    /// How long it is muted, see [`mute_for`].
+    mute: Option<String>,
+    /// So many errors in one period end the mute.
+    mute_count: String,
+    mute_per: String,
     etag: String,
 }
+
+/// The status that the button for resolving in the next release asks for.
+const IN_NEXT_RELEASE: &str = "resolved-in-next-release";
+
+/// A mute as the page asks for it: for some hours, `forever`, `rate` for so many errors in one period, or `none`.
+fn mute_for(form: &ChangeForm, now: Timestamp) -> Result<Option<Option<MutedUntil>>, Problem> {
+    let Some(mute) = &form.mute else { return Ok(None) };
+    let wrong = |field, message| Problem::invalid(vec![invalid(field, message)]);
+    let until = match mute.as_str() {
+        "none" => return Ok(Some(None)),
+        "forever" => MutedUntil::Unmuted,
+        "rate" => {
+            let count = form.mute_count.trim().parse().ok().filter(|count| *count > 0);
+            let count = count.ok_or_else(|| wrong("mute_count", "a number from 1 on"))?;
+            let per = form.mute_per.parse().map_err(|_| wrong("mute_per", "hour or day"))?;
+            MutedUntil::Rate { count, per, before: 0 }
+        }
+        hours => {
+            let hours = hours.parse::<u32>().ok().filter(|hours| (1..=MAX_MUTE_HOURS).contains(hours));
+            let hours = hours.ok_or_else(|| wrong("mute", "hours, forever, rate or none"))?;
+            MutedUntil::Time(now + Duration::from_secs(u64::from(hours) * 3_600))
+        }
+    };
+    Ok(Some(Some(until)))
+}
+
+/// A year; who wants more mutes it for ever.
+const MAX_MUTE_HOURS: u32 = 366 * 24;
 
 /// `POST /issues/{id}`
 pub(crate) async fn change(
@@ -94,16 +129,24 @@ pub(crate) async fn change(
     let Form(form) = form?;
     let wrong =
         |field: &'static str| move |error: UnknownWord| Problem::invalid(vec![invalid(field, &error.to_string())]);
+    let now = Timestamp::now();
+    let mute = mute_for(&form, now)?;
+    let is_in_next_release = form.status.as_deref() == Some(IN_NEXT_RELEASE);
+    let status = match form.status {
+        Some(_) if is_in_next_release => Some(Status::Resolved),
+        status => status.map(|status| status.parse().map_err(wrong("status"))).transpose()?,
+    };
     let change = IssueChange {
-        status: form.status.map(|status| status.parse().map_err(wrong("status"))).transpose()?,
+        status,
+        old_releases: if is_in_next_release { state.triage.releases(&id).await? } else { Vec::new() },
         priority: form.priority.map(|priority| priority.parse().map_err(wrong("priority"))).transpose()?,
         assignee_id: form.assignee_id.map(|person| Some(person.trim().to_owned()).filter(|person| !person.is_empty())),
         tags: None,
-        mute: None,
+        mute,
     };
     // A form that stood open while somebody else decided must not undo that unseen.
     let if_version = views::version_of(&form.etag);
-    state.triage.change(&id, &change, &principal, Timestamp::now(), if_version).await?;
+    state.triage.change(&id, &change, &principal, now, if_version).await?;
     Ok(Redirect::to(&format!("/issues/{id}")))
 }
 

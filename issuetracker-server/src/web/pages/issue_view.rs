@@ -17,6 +17,8 @@ use crate::{
 pub(crate) struct IssuePageView {
     issue: HeaderView,
     can_change: bool,
+    /// Whether it can be resolved in the next release.
+    has_release: bool,
     statuses: Vec<OptionView>,
     priorities: Vec<OptionView>,
     latest: Option<OccurrenceView>,
@@ -40,6 +42,8 @@ struct HeaderView {
     updated_at: TimeView,
     etag: String,
     muted: Option<MuteView>,
+    /// The releases that do not reopen it.
+    old_releases: String,
     parts: Vec<PartView>,
 }
 
@@ -179,10 +183,12 @@ impl IssuePageView {
                 created_at: TimeView::new(issue.created_at, now),
                 updated_at: TimeView::new(issue.updated_at, now),
                 etag: views::etag(issue),
+                old_releases: issue.old_releases.join(", "),
                 parts: issue.parts.iter().map(|part| PartView::new(part, now)).collect(),
                 muted: issue.mute.filter(|mute| mute.is_silent(now)).map(|mute| MuteView::new(&mute, now)),
             },
             can_change: principal.may(Permission::ChangeIssue),
+            has_release: !issue.release.is_empty() || occurrences.iter().any(|one| one.details.contains_key("release")),
             kept: Some(kept).filter(|kept| issue.occurrences > *kept as u64),
             statuses: word_options(Status::ALL.map(Status::as_str), issue.status.as_str()),
             priorities: word_options(Priority::ALL.iter().map(|word| word.as_str()), issue.priority.as_str()),
@@ -316,6 +322,9 @@ fn sentence(activity: &Activity) -> String {
     let (from, to) = (text_of(activity.details.get("from")), text_of(activity.details.get("to")));
     match activity.kind {
         ActivityKind::Created => "reported this".to_owned(),
+        ActivityKind::StatusChanged if activity.details.contains_key("after_releases") => {
+            "resolved this in the next release".to_owned()
+        }
         ActivityKind::StatusChanged => format!("changed the status from {} to {}", label(&from), label(&to)),
         ActivityKind::PriorityChanged => format!("changed the priority from {from} to {to}"),
         ActivityKind::Assigned if to.is_empty() => format!("took this from {from}"),
@@ -325,12 +334,22 @@ fn sentence(activity: &Activity) -> String {
             release if release.is_empty() => "saw it again after it was resolved: reopened".to_owned(),
             release => format!("saw it again after it was resolved, in release {release}: reopened"),
         },
+        ActivityKind::Muted => mute_sentence(activity),
         ActivityKind::Merged => format!("merged {} into this", named(activity)),
         ActivityKind::Split => format!("split this from {}", named(activity)),
         ActivityKind::Commented => {
             format!("wrote a comment that {} deleted", text_of(activity.details.get("deleted_by")))
         }
         other => label(other.as_str()).to_lowercase(),
+    }
+}
+
+fn mute_sentence(activity: &Activity) -> String {
+    let text = |name: &str| text_of(activity.details.get(name));
+    match (text("until"), text("count")) {
+        (until, _) if !until.is_empty() => format!("muted this until {until}"),
+        (_, count) if !count.is_empty() => format!("muted this until it happens {count} times in one {}", text("per")),
+        _ => "muted this until somebody unmutes it".to_owned(),
     }
 }
 

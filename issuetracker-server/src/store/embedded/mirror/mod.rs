@@ -202,6 +202,7 @@ mod tests {
             created_at: Timestamp::UNIX_EPOCH,
             updated_at: Timestamp::UNIX_EPOCH,
             resolved_at: None,
+            old_releases: Vec::new(),
             mute: None,
             regression: None,
             hours: Hours::default(),

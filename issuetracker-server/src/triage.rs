@@ -18,7 +18,7 @@ use crate::{
     },
     intake::{Intake, IntakeError, Receipt},
     notify::{Change, Notifier},
-    store::{Cursor, IssueQuery, IssueStore, Overview, Page, StoreError},
+    store::{Cursor, IssueQuery, IssueStore, Overview, Page, StoreError, Trend},
 };
 
 /// The longest description and comment, in characters.
@@ -178,6 +178,14 @@ impl Triage {
     /// Those of the store.
     pub async fn overview(&self, query: &IssueQuery) -> Result<Overview, StoreError> {
         self.store.overview(query).await
+    }
+
+    /// Occurrences over time, of the issues that a list is about.
+    ///
+    /// # Errors
+    /// Those of the store.
+    pub async fn trend(&self, query: &IssueQuery, from: i64) -> Result<Trend, StoreError> {
+        self.store.trend(query, from).await
     }
 
     /// Changes an issue for a person.

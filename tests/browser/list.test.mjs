@@ -73,6 +73,24 @@ scenario("the order can be chosen", async ({ page }) => {
   assert.match(path(page), /sort=occurrences/);
   assert.deepEqual((await shortTitles(page)).slice(0, 2), ["quote", "archive"]);
   assert.equal(await page.locator("select[name=sort]").inputValue(), "occurrences");
+  await choose(page, "sort", "priority");
+  assert.deepEqual((await shortTitles(page)).slice(0, 1), ["connection"]);
+});
+
+scenario("rows, counts and chart are about the time that is chosen", async ({ page, server }) => {
+  await server.accept({ title: "seen now and then", service: "time", created_at: ago(3 * 24 * 60), occurrences: 40 });
+  await server.accept({ title: "seen now and then", service: "time", created_at: ago(5), occurrences: 2 });
+  await server.accept({ title: "seen then", service: "time", created_at: ago(3 * 24 * 60), severity: "critical" });
+  await page.goto("/issues?service=time");
+  const chart = page.locator(".chart").getByRole("img");
+  assert.match(await chart.getAttribute("aria-label"), /in the last 14 days: 1 critical, 42 error/);
+  await choose(page, "seen", "<1d");
+  assert.equal(path(page), "/issues?q=is:open+service:time+seen:%3C1d");
+  assert.deepEqual(await titles(page), ["seen now and then"]);
+  assert.match(await tab(page, /^Open/).innerText(), /1$/);
+  assert.match(await chart.getAttribute("aria-label"), /in the last 24 hours: 2 error/);
+  assert.equal(await rows(page).locator(".c-count b").innerText(), "2");
+  assert.match(await rows(page).locator(".c-spark svg").getAttribute("aria-label"), /^2 in the last 24 hours/);
 });
 
 scenario("the search finds words, phrases and keys, and is the whole filter", async ({ page }) => {
@@ -85,7 +103,7 @@ scenario("the search finds words, phrases and keys, and is the whole filter", as
   assert.equal(await page.locator("select[name=environment]").inputValue(), "production");
   await search(page, "is:open refused");
   assert.equal(await page.locator("select[name=environment]").inputValue(), "", "what was taken out of the text is not chosen any more");
-  await search(page, "-service:feed,bulk -limit");
+  await search(page, "-service:feed,bulk,time -limit");
   assert.deepEqual(await shortTitles(page), ["archive"]);
   await search(page, '"connection refused"');
   assert.deepEqual(await shortTitles(page), ["connection"]);

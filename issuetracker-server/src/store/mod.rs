@@ -22,8 +22,8 @@ pub use self::{
     record::{Expect, Field, Fields, Kind, Record, RecordQuery, RecordStore, RecordWrite},
 };
 use crate::domain::{
-    Activity, ActivityKind, Comment, CommentChange, Filter, Issue, IssueChange, IssueId, Occurrence, ServiceHour,
-    fold::Folded,
+    Activity, ActivityKind, Comment, CommentChange, Filter, Hours, Issue, IssueChange, IssueId, Occurrence,
+    ServiceHour, Severity, fold::Folded,
 };
 use crate::retention::{Forgotten, Retention};
 
@@ -133,6 +133,9 @@ pub struct IssueQuery {
     pub limit: usize,
 }
 
+/// What is between two priorities in the order by them: more microseconds than a time has.
+const PRIORITY_STEP: i64 = 1_000_000_000_000_000_000;
+
 /// The order of a list; always descending, ties by id, descending too.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Sort {
@@ -143,11 +146,15 @@ pub enum Sort {
     FirstSeen,
     /// The most frequent first.
     Occurrences,
+    /// What rises most first; see [`Hours::trend`](crate::domain::Hours::trend).
+    Trend,
+    /// The most urgent first; of the same priority, the latest occurrence.
+    Priority,
 }
 
 impl Sort {
     /// Every order.
-    pub const ALL: [Self; 3] = [Self::LastSeen, Self::FirstSeen, Self::Occurrences];
+    pub const ALL: [Self; 5] = [Self::LastSeen, Self::FirstSeen, Self::Occurrences, Self::Trend, Self::Priority];
 
     /// The word for it in URLs.
     pub const fn as_str(self) -> &'static str {
@@ -155,6 +162,8 @@ impl Sort {
             Self::LastSeen => "last_seen",
             Self::FirstSeen => "first_seen",
             Self::Occurrences => "occurrences",
+            Self::Trend => "trend",
+            Self::Priority => "priority",
         }
     }
 
@@ -164,6 +173,8 @@ impl Sort {
             Self::LastSeen => issue.last_seen.as_microsecond(),
             Self::FirstSeen => issue.first_seen.as_microsecond(),
             Self::Occurrences => i64::try_from(issue.occurrences).unwrap_or(i64::MAX),
+            Self::Trend => issue.hours.trend(),
+            Self::Priority => i64::from(issue.priority as u8) * PRIORITY_STEP + issue.last_seen.as_microsecond(),
         }
     }
 }
@@ -206,6 +217,18 @@ pub struct Overview {
     pub environments: Vec<String>,
 }
 
+/// Occurrences over time, of the issues that pass a filter.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Trend {
+    /// By severity, the worst last. An issue remembers two weeks.
+    pub by_severity: BTreeMap<Severity, Hours>,
+    /// Whether there are more issues than [`MAX_TREND_ISSUES`]; then only those that were seen last are in it.
+    pub is_partial: bool,
+}
+
+/// The most issues whose hours are added for a [`Trend`].
+pub const MAX_TREND_ISSUES: usize = 2_000;
+
 /// The most notes that are read at once.
 pub const MAX_NOTES: usize = 10_000;
 
@@ -234,6 +257,9 @@ pub trait IssueStore: RecordStore {
 
     /// The numbers around a list.
     async fn overview(&self, query: &IssueQuery) -> Result<Overview, StoreError>;
+
+    /// Occurrences since `from`, an hour, of the issues that pass the filter.
+    async fn trend(&self, query: &IssueQuery, from: i64) -> Result<Trend, StoreError>;
 
     /// Applies a person's change; `if_version` refuses to change what somebody else changed meanwhile.
     async fn change(

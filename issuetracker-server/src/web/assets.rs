@@ -10,7 +10,11 @@ use sha2::{Digest, Sha256};
 use super::{WebState, problem::Problem};
 use crate::domain::hex;
 
-const CSS: &str = concat!(include_str!("../../assets/app.css"), include_str!("../../assets/issue.css"));
+const CSS: &str = concat!(
+    include_str!("../../assets/app.css"),
+    include_str!("../../assets/list.css"),
+    include_str!("../../assets/issue.css")
+);
 const JS: &str = include_str!("../../assets/app.js");
 const ICON: &str = include_str!("../../assets/favicon.svg");
 

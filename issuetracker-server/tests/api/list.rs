@@ -29,11 +29,13 @@ fn a_list_filters_searches_and_sorts() {
     let beta = server.issues("q=beta")[0]["id"].as_str().unwrap().to_owned();
     server.patch(&format!("/api/v1/issues/{beta}"), &json!({"status": "resolved"})).expect(200);
     let all = ["delta", "gamma", "beta", "alpha"];
-    let cases: [(&str, &[&str]); 34] = [
+    let cases: [(&str, &[&str]); 36] = [
         ("", &all),
         ("status=all", &all),
         ("sort=first_seen", &all),
         ("sort=occurrences", &["alpha", "gamma", "beta", "delta"]),
+        ("sort=priority", &["alpha", "beta", "delta", "gamma"]),
+        ("sort=trend&service=feed", &["alpha", "beta"]),
         ("status=open", &["delta", "gamma", "alpha"]),
         ("status=resolved", &["beta"]),
         ("status=resolved,open", &all),
@@ -84,7 +86,7 @@ fn pages_follow_each_other_without_gaps_or_repeats() {
     // Two issues that were last seen at the same instant.
     let same = json!({"created_at": "2026-01-05T09:00:00Z"});
     server.ingest(&[with(event("epsilon"), &same), with(event("zeta"), &same)]);
-    for sort in ["last_seen", "first_seen", "occurrences"] {
+    for sort in ["last_seen", "first_seen", "occurrences", "trend", "priority"] {
         let whole = server.issues(&format!("sort={sort}&limit=100"));
         assert_eq!(whole.len(), 6);
         for limit in [1, 2, 5, 6] {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use issuetracker_server::{
-    domain::{Filter, IssueChange, IssueType, MutedUntil, Occurrence, Severity, Status},
+    domain::{Filter, IssueChange, IssueType, MutedUntil, Occurrence, Severity, Status, hour_of},
     store::{IssueQuery, IssueStore, Sort},
 };
 
@@ -139,6 +139,26 @@ pub(crate) async fn states_are_asked_for(store: &dyn IssueStore) {
         let overview = store.overview(&query).await.unwrap();
         assert_eq!((overview.unassigned, overview.regressed, overview.muted), (3, 1, 1), "{filter:?}");
     }
+}
+
+pub(crate) async fn a_trend_adds_the_hours_of_what_passes(store: &dyn IssueStore) {
+    let hour = 3_600;
+    let all = [
+        Occurrence { count: 5, ..occurrence("alpha one", 10) },
+        Occurrence { count: 3, severity: Severity::Critical, ..occurrence("beta two", 10 + hour) },
+        Occurrence { count: 2, service: "social".into(), ..occurrence("gamma three", 10 + 2 * hour) },
+    ];
+    ingest(store, &all).await;
+    let of = async |filter: &str, from: i64| {
+        let query = IssueQuery { filter: filter.parse().unwrap(), ..IssueQuery::default() };
+        let trend = store.trend(&query, hour_of(at(0)) + from).await.unwrap();
+        let sums = trend.by_severity.iter().map(|(severity, hours)| (*severity, hours.iter().map(|(_, n)| n).sum()));
+        sums.collect::<Vec<(Severity, u64)>>()
+    };
+    assert_eq!(of("", 0).await, [(Severity::Error, 7), (Severity::Critical, 3)]);
+    assert_eq!(of("", 1).await, [(Severity::Error, 2), (Severity::Critical, 3)]);
+    assert_eq!(of("service:social", 0).await, [(Severity::Error, 2)]);
+    assert_eq!(of("-severity:critical -service:social", 0).await, [(Severity::Error, 5)]);
 }
 
 pub(crate) async fn hostile_text_comes_back_as_it_went_in(store: &dyn IssueStore) {

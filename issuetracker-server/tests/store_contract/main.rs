@@ -56,8 +56,8 @@ use identity::{
     short_ids_name_issues_wherever_ids_do, what_is_merged_stays_one,
 };
 use lists::{
-    hostile_text_comes_back_as_it_went_in, lists_filter_sort_and_page, search_finds_words_in_what_people_search_for,
-    states_are_asked_for, the_overview_counts_what_the_list_would_show,
+    a_trend_adds_the_hours_of_what_passes, hostile_text_comes_back_as_it_went_in, lists_filter_sort_and_page,
+    search_finds_words_in_what_people_search_for, states_are_asked_for, the_overview_counts_what_the_list_would_show,
 };
 use moving::everything_is_moved_elsewhere_and_back;
 use records::{records_are_listed_by_id_and_field, records_are_written_on_conditions};
@@ -93,6 +93,7 @@ contract! {
     search_finds_words_in_what_people_search_for,
     the_overview_counts_what_the_list_would_show,
     states_are_asked_for,
+    a_trend_adds_the_hours_of_what_passes,
     a_change_with_an_old_version_is_a_conflict,
     a_missing_issue_is_not_found,
     hostile_text_comes_back_as_it_went_in,

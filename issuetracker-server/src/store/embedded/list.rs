@@ -9,8 +9,8 @@ use super::{
     unavailable,
 };
 use crate::{
-    domain::{Issue, Status},
-    store::{Cursor, IssueQuery, Overview, Page, StoreError},
+    domain::{Hours, Issue, Severity, Status},
+    store::{Cursor, IssueQuery, MAX_TREND_ISSUES, Overview, Page, Sort, StoreError, Trend},
 };
 
 /// So many matches are dense: they are met soon on a walk through the list in its order. Fewer are sorted.
@@ -24,7 +24,7 @@ pub(super) fn issues(connection: &Connection, query: &IssueQuery) -> Result<Page
     let matching = Conditions::of(filter, user_id, *now, Expected::Few);
     let is_dense = matching.is_empty() || count_up_to(connection, &matching, DENSE)? >= DENSE;
     let mut conditions = if is_dense { Conditions::of(filter, user_id, *now, Expected::Many) } else { matching };
-    let column = query.sort.as_str();
+    let column = column(query.sort);
     // The planner knows nothing of how many there are: left alone, it may sort all of them for one page.
     let by_order = if is_dense { format!(" INDEXED BY issues_by_{column}") } else { String::new() };
     if let Some(after) = &query.after {
@@ -39,6 +39,44 @@ pub(super) fn issues(connection: &Connection, query: &IssueQuery) -> Result<Page
     let rows = statement.query_map(params_from_iter(conditions.values), row::issue).map_err(unavailable)?;
     let items = rows.collect::<Result<Vec<_>, _>>().map_err(|error| classify("in a list", error))?;
     Ok(page(items, query.limit, |issue| Cursor { key: query.sort.key(issue), id: issue.id.to_string() }))
+}
+
+/// The column that a list is ordered by; each has an index of its own.
+const fn column(sort: Sort) -> &'static str {
+    match sort {
+        Sort::LastSeen => "last_seen",
+        Sort::FirstSeen => "first_seen",
+        Sort::Occurrences => "occurrences",
+        Sort::Trend => "trend",
+        Sort::Priority => "urgency",
+    }
+}
+
+pub(super) fn trend(connection: &Connection, query: &IssueQuery, from: i64) -> Result<Trend, StoreError> {
+    let IssueQuery { filter, user_id, now, .. } = query;
+    let matching = Conditions::of(filter, user_id, *now, Expected::Few);
+    let is_dense = matching.is_empty() || count_up_to(connection, &matching, DENSE)? >= DENSE;
+    let mut conditions = if is_dense { Conditions::of(filter, user_id, *now, Expected::Many) } else { matching };
+    let by_order = if is_dense { " INDEXED BY issues_by_last_seen" } else { "" };
+    conditions.add("last_seen >= ?", [Value::Integer(from.saturating_mul(3_600_000_000))]);
+    let sql = format!(
+        "SELECT severity, hours FROM issues{by_order}{} ORDER BY last_seen DESC, id DESC LIMIT {}",
+        conditions.sql(),
+        MAX_TREND_ISSUES + 1
+    );
+    let mut statement = connection.prepare_cached(&sql).map_err(unavailable)?;
+    let read = |row: &rusqlite::Row<'_>| Ok((row::word(row, "severity")?, row::hours(row)?));
+    let rows = statement.query_map(params_from_iter(conditions.values), read).map_err(unavailable)?;
+    let (mut trend, mut issues) = (Trend::default(), 0);
+    for row in rows {
+        let (severity, hours): (Severity, Hours) = row.map_err(|error| classify("in a list", error))?;
+        issues += 1;
+        trend.is_partial = issues > MAX_TREND_ISSUES;
+        if !trend.is_partial {
+            trend.by_severity.entry(severity).or_default().add_all(&hours);
+        }
+    }
+    Ok(trend)
 }
 
 fn count_up_to(connection: &Connection, conditions: &Conditions, limit: usize) -> Result<usize, StoreError> {

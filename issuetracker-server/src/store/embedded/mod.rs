@@ -27,7 +27,9 @@ use rusqlite::{Connection, TransactionBehavior};
 use tokio::sync::{Semaphore, oneshot};
 
 use self::connection::{Readers, Writer};
-use super::{AliasEntry, Batch, Cursor, IssueQuery, IssueStore, Item, Overview, Page, StoreError, Stored, Watermark};
+use super::{
+    AliasEntry, Batch, Cursor, IssueQuery, IssueStore, Item, Overview, Page, StoreError, Stored, Trend, Watermark,
+};
 use crate::{
     domain::{Activity, ActivityKind, Comment, CommentChange, Issue, IssueChange, IssueId, ServiceHour},
     retention::{Forgotten, Retention},
@@ -122,6 +124,11 @@ impl IssueStore for EmbeddedStore {
     async fn overview(&self, query: &IssueQuery) -> Result<Overview, StoreError> {
         let query = query.clone();
         self.read(move |connection| list::overview(connection, &query)).await
+    }
+
+    async fn trend(&self, query: &IssueQuery, from: i64) -> Result<Trend, StoreError> {
+        let query = query.clone();
+        self.read(move |connection| list::trend(connection, &query, from)).await
     }
 
     async fn change(

@@ -11,7 +11,7 @@ use rusqlite::{
 
 use super::unavailable;
 use crate::{
-    domain::{Activity, Comment, Issue, IssueId, issue::Decided},
+    domain::{Activity, Comment, Hours, Issue, IssueId, issue::Decided},
     store::{BoxError, StoreError, issue_shape, shape},
 };
 
@@ -19,7 +19,7 @@ use crate::{
 pub(super) const ISSUE_COLUMNS: &str = "id, short_id, title, description, type, priority, severity, status, reporter_id, \
      assignee_id, tags, component, source, project, service, environment, release, error_kind, location, fingerprint, \
      grouping_version, occurrences, first_seen, last_seen, created_at, updated_at, resolved_at, muted_until, mute, \
-     regression, hours, comments, head_event, decided, parts, old_releases, version";
+     regression, hours, comments, head_event, decided, parts, old_releases, version, trend";
 
 /// Writes an issue, new or known.
 static SAVE_ISSUE: LazyLock<String> = LazyLock::new(|| {
@@ -70,7 +70,7 @@ pub(super) fn issue(row: &Row<'_>) -> rusqlite::Result<Issue> {
         resolved_at: optional_time(row, "resolved_at")?,
         mute: optional(row, "mute", shape::read_mute)?,
         regression: optional(row, "regression", shape::read_regression)?,
-        hours: shape::read_hours(&row.get::<_, String>("hours")?).map_err(foreign)?,
+        hours: hours(row)?,
         comments: row.get("comments")?,
         head_event: word(row, "head_event")?,
         decided: Decided { priority: decided & 1 != 0, assignee: decided & 2 != 0, tags: decided & 4 != 0 },
@@ -81,7 +81,8 @@ pub(super) fn issue(row: &Row<'_>) -> rusqlite::Result<Issue> {
 }
 
 /// What occurrences change of an issue that is known, most of the time.
-const COUNTED: &str = "UPDATE issues SET occurrences = ?, first_seen = ?, last_seen = ?, hours = ? WHERE id = ?";
+const COUNTED: &str =
+    "UPDATE issues SET occurrences = ?, first_seen = ?, last_seen = ?, hours = ?, trend = ? WHERE id = ?";
 
 /// Writes an issue of which `before` is stored: only what is counted if nothing else is another, since every column that is
 /// named costs its indexes, also if it stays as it is.
@@ -96,6 +97,7 @@ pub(super) fn save_counted(connection: &Connection, before: &Issue, issue: &Issu
         first_seen.as_microsecond(),
         last_seen.as_microsecond(),
         shape::hours(hours),
+        hours.trend(),
         issue.id.as_str()
     ];
     connection
@@ -109,7 +111,7 @@ pub(super) fn save_counted(connection: &Connection, before: &Issue, issue: &Issu
 pub(super) fn save_issue(connection: &Connection, issue: &Issue) -> Result<(), StoreError> {
     let Decided { priority, assignee, tags } = issue.decided;
     let decided = u8::from(priority) | u8::from(assignee) << 1 | u8::from(tags) << 2;
-    let values: [&dyn ToSql; 37] = [
+    let values: [&dyn ToSql; 38] = [
         &issue.id.as_str(),
         &issue.short_id.as_ref().map(IssueId::as_str),
         &issue.title,
@@ -147,12 +149,17 @@ pub(super) fn save_issue(connection: &Connection, issue: &Issue) -> Result<(), S
         &issue_shape::parts(&issue.parts),
         &serde_json::Value::from(issue.old_releases.clone()).to_string(),
         &issue.version,
+        &issue.hours.trend(),
     ];
     connection
         .prepare_cached(&SAVE_ISSUE)
         .and_then(|mut statement| statement.execute(params_from_iter(values)))
         .map_err(unavailable)?;
     Ok(())
+}
+
+pub(super) fn hours(row: &Row<'_>) -> rusqlite::Result<Hours> {
+    shape::read_hours(&row.get::<_, String>("hours")?).map_err(foreign)
 }
 
 pub(super) fn activity(row: &Row<'_>) -> rusqlite::Result<Activity> {

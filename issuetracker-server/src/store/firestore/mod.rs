@@ -65,7 +65,8 @@ use self::{
     recent::Recent,
 };
 use super::{
-    AliasEntry, Batch, BoxError, Cursor, IssueQuery, IssueStore, Item, Overview, Page, StoreError, Stored, Watermark,
+    AliasEntry, Batch, BoxError, Cursor, IssueQuery, IssueStore, Item, Overview, Page, StoreError, Stored, Trend,
+    Watermark,
 };
 use crate::{
     domain::{Activity, ActivityKind, Comment, CommentChange, Issue, IssueChange, IssueId, ServiceHour},
@@ -161,6 +162,10 @@ impl IssueStore for FirestoreStore {
 
     async fn overview(&self, query: &IssueQuery) -> Result<Overview, StoreError> {
         self.count_issues(query).await
+    }
+
+    async fn trend(&self, query: &IssueQuery, from: i64) -> Result<Trend, StoreError> {
+        self.projection.trend(query, from).await
     }
 
     async fn change(

@@ -25,7 +25,7 @@ impl FirestoreStore {
     /// From the projection, as soon as that is complete. Before, Firestore lists, and only search is answered by what
     /// the projection has so far.
     pub(super) async fn list_issues(&self, query: &IssueQuery) -> Result<Page<Issue>, StoreError> {
-        if (self.projection.is_complete() || query.filter.has_text())
+        if (self.projection.is_complete() || query::is_beyond_firestore(query))
             && let Some(page) = self.projection.issues(query).await?
         {
             return Ok(page);
@@ -45,7 +45,7 @@ impl FirestoreStore {
     pub(super) async fn count_issues(&self, query: &IssueQuery) -> Result<Overview, StoreError> {
         let projected = self.projection.overview(query).await?;
         if let Some(overview) = &projected
-            && (self.projection.is_complete() || query.filter.has_text())
+            && (self.projection.is_complete() || query::is_beyond_firestore(query))
         {
             return Ok(overview.clone());
         }

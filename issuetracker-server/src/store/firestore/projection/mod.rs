@@ -20,12 +20,12 @@ use std::{
 use firestore::gcloud_sdk::{google::firestore::v1::Document, prost_types::Timestamp};
 use tokio::sync::{Notify, watch};
 
-use super::{client::Look, document, path::id_of};
+use super::{client::Look, document, path::id_of, query::is_beyond_firestore};
 use crate::{
     domain::{Issue, IssueId},
     metrics,
     store::{
-        IssueQuery, Overview, Page, StoreError,
+        IssueQuery, Overview, Page, StoreError, Trend,
         embedded::mirror::{Mirror, Seen, Sighting},
     },
 };
@@ -207,11 +207,17 @@ impl Projection {
         self.answer(query, self.mirror.overview(query).await)
     }
 
+    /// As the embedded store, of what was read so far: Firestore itself knows none.
+    pub(super) async fn trend(&self, query: &IssueQuery, from: i64) -> Result<Trend, StoreError> {
+        let trend = self.mirror.trend(query, from).await?;
+        Ok(Trend { is_partial: trend.is_partial || !self.is_complete(), ..trend })
+    }
+
     fn answer<T>(&self, query: &IssueQuery, answer: Result<T, StoreError>) -> Result<Option<T>, StoreError> {
         match answer {
             Ok(answer) => Ok(Some(answer)),
-            // Firestore cannot search.
-            Err(error) if query.filter.has_text() => Err(error),
+            // Firestore cannot do this.
+            Err(error) if is_beyond_firestore(query) => Err(error),
             Err(error) => {
                 self.lose(&error);
                 Ok(None)

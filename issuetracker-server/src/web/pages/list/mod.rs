@@ -1,6 +1,7 @@
 //! The list of issues. The filter is the text in `q`, so the address says all that the page shows.
 
 mod bar;
+mod chart;
 mod empty;
 
 use axum::{
@@ -13,9 +14,10 @@ use serde::Serialize;
 
 use self::{
     bar::{BarView, TabView, tabs},
+    chart::{ChartView, Range, SparkView},
     empty::EmptyView,
 };
-use super::layout::{RowView, query_string};
+use super::layout::{RowView, TimeView, compact, query_string};
 use crate::{
     auth::Principal,
     domain::{
@@ -36,10 +38,19 @@ use crate::{
 struct ListView {
     bar: BarView,
     tabs: Vec<TabView>,
-    rows: Vec<RowView>,
+    chart: Option<ChartView>,
+    rows: Vec<ItemView>,
     next_url: Option<String>,
     total_text: String,
     empty: Option<EmptyView>,
+}
+
+/// A row: the issue, and its last days.
+#[derive(Serialize)]
+struct ItemView {
+    #[serde(flatten)]
+    row: RowView,
+    spark: SparkView,
 }
 
 /// `GET /`
@@ -72,11 +83,15 @@ pub(crate) async fn show(
     if let ([issue], true) = (page.items.as_slice(), named(&query.filter).is_some()) {
         return Ok(Redirect::to(&format!("/issues/{}", issue.id)).into_response());
     }
+    let range = Range::of(&query.filter, now);
+    let trend = state.triage.trend(&query, range.from).await?;
+    let item = |issue| ItemView { row: RowView::new(issue, now), spark: SparkView::new(&issue.hours, range) };
     let tabs = tabs(&query, &overview);
     let shown = tabs.iter().find(|tab| tab.active).map(|tab| tab.count.clone());
     let view = ListView {
         bar: BarView::new(&query, &overview),
-        rows: page.items.iter().map(|issue| RowView::new(issue, now)).collect(),
+        chart: ChartView::new(&trend, range, now),
+        rows: page.items.iter().map(item).collect(),
         next_url: page.next.as_ref().map(|next| address(&query.filter, query.sort, &cursor::encode(next))),
         total_text: match shown.as_deref() {
             Some("1") => "1 issue".to_owned(),
@@ -122,6 +137,7 @@ fn refuse(
     let view = ListView {
         bar: BarView::refused(params, wrong, &query),
         tabs: Vec::new(),
+        chart: None,
         rows: Vec::new(),
         next_url: None,
         total_text: String::new(),

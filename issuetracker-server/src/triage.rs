@@ -18,7 +18,7 @@ use crate::{
     },
     intake::{Intake, IntakeError, Receipt},
     notify::{Change, Notifier},
-    store::{Cursor, IssueQuery, IssueStore, Overview, Page, StoreError, Trend},
+    store::{Cursor, IssueQuery, IssueStore, Neighbourhood, Overview, Page, StoreError, Trend, Which},
 };
 
 /// The longest description and comment, in characters.
@@ -26,6 +26,9 @@ pub const MAX_TEXT_CHARS: usize = 64 * 1024;
 
 /// The longest name of a person or label, in characters.
 pub const MAX_NAME_CHARS: usize = 200;
+
+/// The most issues that are shown for one trace, itself included.
+const MAX_RELATED: usize = 20;
 
 /// The newest events whose releases are looked at.
 const RELEASES_OF: usize = 500;
@@ -375,6 +378,27 @@ impl Triage {
         limit: usize,
     ) -> Result<Page<Activity>, StoreError> {
         self.store.activities(id, None, after, limit).await
+    }
+
+    /// One occurrence, with those around it.
+    ///
+    /// # Errors
+    /// Those of the store.
+    pub async fn occurrence(&self, id: &IssueId, which: Which<'_>) -> Result<Option<Neighbourhood>, StoreError> {
+        self.store.occurrence(id, which).await
+    }
+
+    /// The other issues of a trace, the newest of them first.
+    ///
+    /// # Errors
+    /// Those of the store.
+    pub async fn related(&self, issue: &Issue, trace_id: &str) -> Result<Vec<Issue>, StoreError> {
+        let mut related = Vec::new();
+        for id in self.store.issues_of_trace(trace_id, MAX_RELATED).await? {
+            related.extend(self.store.issue(&id).await?.filter(|other| other.id != issue.id));
+        }
+        related.sort_by_key(|issue| std::cmp::Reverse(issue.last_seen));
+        Ok(related)
     }
 
     /// A part of the occurrences, newest first.

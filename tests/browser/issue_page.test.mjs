@@ -90,3 +90,43 @@ scenario("an issue is resolved in the next release", options, async ({ server, p
   await page.reload();
   assert.match(await page.locator(".badges").innerText(), /Open/);
 });
+
+scenario("occurrences are walked through, and each says what it knows", options, async ({ server, page }) => {
+  const hour = (nth) => new Date(Date.now() - (9 - nth) * 3_600_000).toISOString();
+  const event = (nth) => ({
+    title: `order ${nth} refused`, service: "walk", fingerprint: "walked", created_at: hour(nth), release: `1.${nth}`, host: `h${nth}`,
+    environment: "production", tags: ["region:eu"], trace_id: "4bf92f3577b34da6a3ce929d0e0e4736",
+    context: { order: nth, token: "[redacted]" },
+    backtrace: "   0: std::rt::begin\n             at /rustc/x/rt.rs:1\n   1: walk::order\n             at ./src/order.rs:7:1",
+  });
+  const [id] = await server.accept(event(1), event(2), event(3));
+  const [other] = await server.accept({ title: "caused by it", service: "walk", trace_id: event(1).trace_id });
+  await page.goto(`/issues/${id}`);
+  const fields = () => panel(page, /^Fields/).innerText();
+  const go = (name) => leadingAway(page, () => page.getByRole("link", { name, exact: true }).click());
+  assert.match(await fields(), /3\s+number/);
+  assert.equal(await page.getByRole("link", { name: "Next", exact: true }).count(), 0);
+  await go("Previous");
+  assert.match(await fields(), /2\s+number/);
+  await go("First");
+  assert.match(await fields(), /1\s+number/);
+  await go("Next");
+  assert.match(await fields(), /2\s+number/);
+  const permalink = path(page);
+  await go("Latest");
+  await page.goto(permalink);
+  assert.match(await fields(), /2\s+number/);
+  assert.match(await fields(), /redacted/);
+  assert.equal(await page.locator("tr[aria-current] td").nth(2).innerText(), "h2");
+
+  assert.match(await panel(page, "Backtrace").locator("> pre").innerText(), /walk::order/);
+  assert.equal(await panel(page, "Backtrace").locator("summary").innerText(), "1 frame of other code");
+  assert.deepEqual(await panel(page, /^Why/).locator("mark").allInnerTexts(), ["2"]);
+  assert.match(await panel(page, /^Two weeks/).innerText(), /First seen in 1\.1 .*, 1\.2 .*, 1\.3/s);
+  assert.match(await panel(page, /^Distribution/).innerText(), /region\s+eu\s+100 %/);
+  await leadingAway(page, () => panel(page, /^Distribution/).getByRole("link", { name: "1.2" }).click());
+  assert.match(path(page), /^\/issues\?q=is:open\+release:1\.2$/);
+  await page.goBack();
+  await leadingAway(page, () => panel(page, "In the same trace").getByRole("link", { name: "caused by it" }).click());
+  assert.equal(path(page), `/issues/${other}`);
+});

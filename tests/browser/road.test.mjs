@@ -51,7 +51,7 @@ scenario("an error of `minimal` is on the list, and its page tells why it happen
   const where = await error.locator(".at code").first().innerText();
   for (const short of [location, await page.locator(".where code").innerText()]) assert.ok(where.endsWith(short), short);
 
-  assert.equal(await panel(page, /^Fields/).locator(".kv").innerText(), "order\n17");
+  assert.equal(await panel(page, /^Fields/).locator(".kv").innerText(), "order\n17 number");
   const facts = await panel(page, "Where it happened").innerText();
   assert.match(facts, /Service\s+minimal/);
   assert.match(facts, /Environment\s+development/);
@@ -79,8 +79,8 @@ scenario("spans, fields and the exact number of occurrences arrive", async ({ se
   assert.equal(await page.locator(".stats dd").first().getAttribute("title"), "1234");
   const spans = panel(page, /^Spans/).locator(".spans > li");
   assert.equal(await spans.count(), 1);
-  assert.match(await spans.innerText(), /^storm storm\s+thread\s+0$/);
-  assert.match(await panel(page, /^Fields/).locator(".kv").innerText(), /^number\n\d+$/);
+  assert.match(await spans.innerText(), /^storm storm\s+thread\s+0 number$/);
+  assert.match(await panel(page, /^Fields/).locator(".kv").innerText(), /^number\n\d+ number$/);
 });
 
 scenario("a short-lived process does not lose its last error", async ({ server, page }) => {

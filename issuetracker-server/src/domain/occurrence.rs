@@ -129,6 +129,7 @@ impl Occurrence {
             ("severity", json!(self.severity)),
             ("release", json!(self.release)),
             ("environment", json!(self.environment)),
+            ("tags", json!(self.tags)),
             ("error", json!(error)),
             ("spans", json!(spans)),
             ("breadcrumbs", json!(breadcrumbs)),

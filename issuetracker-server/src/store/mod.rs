@@ -197,6 +197,28 @@ pub struct Page<T> {
     pub next: Option<Cursor>,
 }
 
+/// Which occurrence of an issue.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Which<'a> {
+    /// The earliest that is kept.
+    First,
+    /// The last one.
+    Latest,
+    /// That of this event.
+    Event(&'a str),
+}
+
+/// An occurrence, and those around it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Neighbourhood {
+    /// The occurrence.
+    pub activity: Activity,
+    /// The id of the one before it.
+    pub older: Option<String>,
+    /// The id of the one after it.
+    pub newer: Option<String>,
+}
+
 /// Numbers and choices around a list. Numbers are of issues that pass the filter of the list but for what it says about
 /// states.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -321,6 +343,12 @@ pub trait IssueStore: RecordStore {
         after: Option<&Cursor>,
         limit: usize,
     ) -> Result<Page<Activity>, StoreError>;
+
+    /// One occurrence, with the ids of those around it in time; `None` if it is not there, or not any more.
+    async fn occurrence(&self, id: &IssueId, which: Which<'_>) -> Result<Option<Neighbourhood>, StoreError>;
+
+    /// Issues with an occurrence in this trace, as far as occurrences are kept with their details; by id.
+    async fn issues_of_trace(&self, trace_id: &str, limit: usize) -> Result<Vec<IssueId>, StoreError>;
 
     /// Errors and new issues per service and hour, by hour and service; hours in which nothing happened are left out.
     async fn service_hours(&self, hours: Range<i64>) -> Result<Vec<ServiceHour>, StoreError>;

@@ -332,3 +332,48 @@ fn an_issue_is_resolved_in_the_next_release() {
     server.ask("POST", &address.replace("/api/v1", ""), &form, "status=resolved-in-next-release").expect(303);
     assert_eq!(server.get(&address).expect(200).json()["old_releases"], json!(["1.0", "1.1", "1.2"]));
 }
+
+#[test]
+fn each_occurrence_has_an_address_and_the_issue_can_be_taken_away() {
+    let place = Place::new();
+    let server = place.start(&[]);
+    let details = json!({
+        "error": [{"kind": "io::Error", "message": "refused ```"}], "context": {"order": 17}, "trace_id": "t1",
+        "tags": ["region:eu"], "release": "1.0",
+    });
+    let events: Vec<Value> = (1..=3)
+        .map(|minute| {
+            with(with(event("feed stalled"), &details), &json!({"created_at": format!("2026-01-05T10:0{minute}:00Z")}))
+        })
+        .collect();
+    let addresses: Vec<String> = events.iter().map(|event| issue_of(&server, event.clone())).collect();
+    let address = &addresses[0];
+    let other = issue_of(&server, with(event("order refused"), &json!({"trace_id": "t1"})));
+    let at = |which: &str| server.get(&format!("{address}/occurrences/{which}")).expect(200).json();
+    let middle = at(events[1]["event_id"].as_str().unwrap());
+    assert_eq!((&middle["older"], &middle["newer"]), (&events[0]["event_id"], &events[2]["event_id"]));
+    assert_eq!(middle["occurrence"]["details"]["tags"], json!(["region:eu"]));
+    assert_eq!((&at("first")["occurrence"]["id"], &at("first")["older"]), (&events[0]["event_id"], &Value::Null));
+    assert_eq!((&at("latest")["occurrence"]["id"], &at("latest")["newer"]), (&events[2]["event_id"], &Value::Null));
+    server.get(&format!("{address}/occurrences/{}", Uuid::now_v7())).problem(404, "not_found");
+    server.get(&format!("{MISSING}/occurrences/latest")).problem(404, "not_found");
+
+    let page = address.replace("/api/v1", "");
+    let shown =
+        server.get(&format!("{page}/occurrences/{}", events[1]["event_id"].as_str().unwrap())).expect(200).text();
+    for text in ["2026-01-05T10:02:00Z", "Permalink", &other.replace("/api/v1", ""), "/occurrences/first"] {
+        assert!(shown.contains(text), "{text}: {shown}");
+    }
+    server.get(&format!("{page}/occurrences/nothing")).expect(404);
+    let issue = server.get(&address).expect(200).json();
+    let short_id = issue["short_id"].as_str().unwrap();
+    let whole = server.get(&format!("/issues/{short_id}.json")).expect(200).json();
+    assert_eq!((&whole["issue"], &whole["latest_occurrence"]["id"]), (&issue, &events[2]["event_id"]));
+    assert_eq!(whole["comments"].as_array().unwrap().len(), 1);
+    let markdown = server.get(&format!("{page}.md")).expect(200);
+    assert_eq!(markdown.header("content-type"), Some("text/markdown; charset=utf-8"));
+    let text = markdown.text();
+    assert!(text.starts_with(&format!("# {short_id} feed stalled\n")), "{text}");
+    assert!(text.contains("\n````text\nio::Error: refused ```\n````\n") && text.contains("order = 17"), "{text}");
+    server.get("/issues/nothing-here.json").expect(404);
+}

@@ -9,6 +9,7 @@ mod identity;
 mod lists;
 mod moving;
 mod moving_files;
+mod occurrences;
 mod records;
 mod splitting;
 mod talk;
@@ -60,6 +61,7 @@ use lists::{
     search_finds_words_in_what_people_search_for, states_are_asked_for, the_overview_counts_what_the_list_would_show,
 };
 use moving::everything_is_moved_elsewhere_and_back;
+use occurrences::{issues_are_found_by_the_trace_of_an_occurrence, occurrences_are_walked_through_both_ways};
 use records::{records_are_listed_by_id_and_field, records_are_written_on_conditions};
 use splitting::{a_merge_is_undone_as_if_it_had_never_been, parts_of_parts_are_split_one_by_one};
 use talk::{a_comment_is_edited_and_deleted, a_deleted_comment_stays_deleted_whatever_comes_again};
@@ -80,6 +82,8 @@ contract! {
     the_watermark_moves_on_only,
     the_same_event_twice_changes_nothing_the_second_time,
     one_batch_counts_creates_and_records,
+    occurrences_are_walked_through_both_ways,
+    issues_are_found_by_the_trace_of_an_occurrence,
     people_are_never_overwritten,
     an_occurrence_after_the_resolution_reopens,
     an_old_occurrence_does_not_reopen,

@@ -100,7 +100,7 @@ fn thin(transaction: &Transaction<'_>, id: &IssueId, events: usize, horizon: i64
     // What is left of an event: its time, how many errors it stands for, and of which part of a merged issue it is.
     let thinned = change(
         format!(
-            "UPDATE activities SET details = json_patch('{{}}', json_object('occurrences', \
+            "UPDATE activities SET trace_id = NULL, details = json_patch('{{}}', json_object('occurrences', \
              json_extract(details, '$.occurrences'), '{PART}', json_extract(details, '$.{PART}'))) \
              WHERE rowid IN (SELECT rowid FROM activities WHERE {old} AND length(details) > ?4 LIMIT ?5)"
         ),

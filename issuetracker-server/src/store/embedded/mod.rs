@@ -10,6 +10,7 @@ mod merge;
 #[cfg(feature = "firestore")]
 pub(in crate::store) mod mirror;
 mod numbers;
+mod occurrence;
 mod read;
 mod records;
 mod row;
@@ -28,7 +29,8 @@ use tokio::sync::{Semaphore, oneshot};
 
 use self::connection::{Readers, Writer};
 use super::{
-    AliasEntry, Batch, Cursor, IssueQuery, IssueStore, Item, Overview, Page, StoreError, Stored, Trend, Watermark,
+    AliasEntry, Batch, Cursor, IssueQuery, IssueStore, Item, Neighbourhood, Overview, Page, StoreError, Stored, Trend,
+    Watermark, Which,
 };
 use crate::{
     domain::{Activity, ActivityKind, Comment, CommentChange, Issue, IssueChange, IssueId, ServiceHour},
@@ -210,6 +212,26 @@ impl IssueStore for EmbeddedStore {
             read::activities(connection, &read::resolved(connection, &id)?, kind, after.as_ref(), limit)
         })
         .await
+    }
+
+    async fn occurrence(&self, id: &IssueId, which: Which<'_>) -> Result<Option<Neighbourhood>, StoreError> {
+        let id = id.clone();
+        let event = if let Which::Event(event) = which { event.to_owned() } else { String::new() };
+        let is_first = which == Which::First;
+        self.read(move |connection| {
+            let which = match event.as_str() {
+                "" if is_first => Which::First,
+                "" => Which::Latest,
+                event => Which::Event(event),
+            };
+            occurrence::occurrence(connection, &read::resolved(connection, &id)?, which)
+        })
+        .await
+    }
+
+    async fn issues_of_trace(&self, trace_id: &str, limit: usize) -> Result<Vec<IssueId>, StoreError> {
+        let trace_id = trace_id.to_owned();
+        self.read(move |connection| occurrence::issues_of_trace(connection, &trace_id, limit)).await
     }
 
     async fn service_hours(&self, hours: Range<i64>) -> Result<Vec<ServiceHour>, StoreError> {

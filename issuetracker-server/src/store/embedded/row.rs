@@ -173,8 +173,8 @@ pub(super) fn activity(row: &Row<'_>) -> rusqlite::Result<Activity> {
 }
 
 pub(super) fn save_activity(connection: &Connection, id: &IssueId, activity: &Activity) -> Result<(), StoreError> {
-    let sql = "INSERT OR REPLACE INTO activities (issue_id, id, type, user_id, timestamp, details, stored_at) \
-               VALUES (:issue_id, :id, :type, :user_id, :timestamp, :details, unixepoch())";
+    let sql = "INSERT OR REPLACE INTO activities (issue_id, id, type, user_id, timestamp, details, trace_id, stored_at) \
+               VALUES (:issue_id, :id, :type, :user_id, :timestamp, :details, :trace_id, unixepoch())";
     let values = named_params! {
         ":issue_id": id.as_str(),
         ":id": activity.id,
@@ -182,6 +182,7 @@ pub(super) fn save_activity(connection: &Connection, id: &IssueId, activity: &Ac
         ":user_id": activity.user_id,
         ":timestamp": activity.timestamp.as_microsecond(),
         ":details": serde_json::Value::Object(activity.details.clone()).to_string(),
+        ":trace_id": activity.details.get("trace_id").and_then(serde_json::Value::as_str),
     };
     connection.prepare_cached(sql).and_then(|mut statement| statement.execute(values)).map_err(unavailable)?;
     Ok(())

@@ -131,6 +131,8 @@ pub(super) fn alias(_id: &str, fields: Reader<'_>) -> Result<Alias, Unreadable> 
 pub(super) fn activity_fields(activity: &Activity) -> Fields {
     let part = activity.details.get(PART).and_then(serde_json::Value::as_str);
     let part = part.map(|part| (PART.to_owned(), text(part)));
+    let trace_id = activity.details.get("trace_id").and_then(serde_json::Value::as_str);
+    let trace_id = trace_id.map(|trace_id| ("trace_id".to_owned(), text(trace_id)));
     let fields = fields([
         ("type", text(activity.kind.as_str())),
         ("user_id", text(&activity.user_id)),
@@ -138,8 +140,8 @@ pub(super) fn activity_fields(activity: &Activity) -> Fields {
         // JSON as text: a map would lose integers beyond 63 bits, and refuse arrays in arrays and keys like `__x__`.
         ("details", text(&serde_json::Value::Object(activity.details.clone()).to_string())),
     ]);
-    // A field of its own, so that entries are found by it.
-    fields.into_iter().chain(part).collect()
+    // Fields of their own, so that entries are found by them.
+    fields.into_iter().chain(part).chain(trace_id).collect()
 }
 
 pub(super) fn activity(id: &str, fields: Reader<'_>) -> Result<Activity, Unreadable> {

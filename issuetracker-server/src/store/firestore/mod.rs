@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! issues/{issue_id}                       every field of an issue, by the names of docs and API
-//! issues/{issue_id}/activities/{id}       type, user_id, timestamp, details (JSON as a string), part; id: the event's
+//! issues/{issue_id}/activities/{id}       type, user_id, timestamp, details (JSON as a string), part, trace_id; id: the event's
 //! issues/{issue_id}/comments/{id}         content, author_id, created_at, edited_at, recurrences
 //! offsets/{topic}-{partition}             how far a partition is in the store
 //! aliases/{id}                            issue_id, via: other ids of issues (merged ones, other rules of grouping)
@@ -34,6 +34,7 @@ mod ingest;
 mod limits;
 mod merge;
 mod numbers;
+mod occurrence;
 mod path;
 mod projection;
 mod query;
@@ -65,8 +66,8 @@ use self::{
     recent::Recent,
 };
 use super::{
-    AliasEntry, Batch, BoxError, Cursor, IssueQuery, IssueStore, Item, Overview, Page, StoreError, Stored, Trend,
-    Watermark,
+    AliasEntry, Batch, BoxError, Cursor, IssueQuery, IssueStore, Item, Neighbourhood, Overview, Page, StoreError,
+    Stored, Trend, Watermark, Which,
 };
 use crate::{
     domain::{Activity, ActivityKind, Comment, CommentChange, Issue, IssueChange, IssueId, ServiceHour},
@@ -231,6 +232,14 @@ impl IssueStore for FirestoreStore {
         limit: usize,
     ) -> Result<Page<Activity>, StoreError> {
         self.list_activities(&self.resolved(id).await?, kind, after, limit).await
+    }
+
+    async fn occurrence(&self, id: &IssueId, which: Which<'_>) -> Result<Option<Neighbourhood>, StoreError> {
+        self.read_occurrence(id, which).await
+    }
+
+    async fn issues_of_trace(&self, trace_id: &str, limit: usize) -> Result<Vec<IssueId>, StoreError> {
+        self.list_issues_of_trace(trace_id, limit).await
     }
 
     async fn service_hours(&self, hours: Range<i64>) -> Result<Vec<ServiceHour>, StoreError> {

@@ -25,6 +25,12 @@ impl Paths<'_> {
         format!("{}/{ACTIVITIES}/{}", self.issue(issue_id.as_str()), key(id))
     }
 
+    /// The issue that something is beneath.
+    pub(super) fn issue_of(self, name: &str) -> Option<IssueId> {
+        let path = name.strip_prefix(self.0)?.strip_prefix(&format!("/{ISSUES}/"))?;
+        id_of(path.split('/').next()?).parse().ok()
+    }
+
     pub(super) fn comment(self, issue_id: &IssueId, id: &str) -> String {
         format!("{}/{COMMENTS}/{}", self.issue(issue_id.as_str()), key(id))
     }

@@ -139,6 +139,40 @@ pub(super) fn page_of_activities(
     )
 }
 
+/// A direction in time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Towards {
+    Older,
+    Newer,
+}
+
+/// The next occurrence of an issue in this direction, and one more.
+pub(super) fn next_occurrence(
+    towards: Towards,
+    after: Option<&Cursor>,
+    name: impl FnOnce(&str) -> String,
+) -> StructuredQuery {
+    let direction = match towards {
+        Towards::Older => Direction::Descending,
+        Towards::Newer => Direction::Ascending,
+    };
+    let occurrences = equals("type", text(ActivityKind::Occurrence.as_str()));
+    let occurrences = StructuredQuery { r#where: Some(occurrences), ..everything(ACTIVITIES) };
+    let after = after.map(|after| (microseconds(after.key), name(&after.id)));
+    page(occurrences, "timestamp", direction, after, 0)
+}
+
+/// Occurrences of all issues in this trace.
+pub(super) fn occurrences_of_trace(trace_id: &str, limit: usize) -> StructuredQuery {
+    let from = CollectionSelector { collection_id: ACTIVITIES.to_owned(), all_descendants: true };
+    StructuredQuery {
+        from: vec![from],
+        r#where: Some(equals("trace_id", text(trace_id))),
+        limit: Some(i32::try_from(limit).unwrap_or(i32::MAX)),
+        ..StructuredQuery::default()
+    }
+}
+
 /// The comments on an issue, oldest first.
 pub(super) fn page_of_comments(
     after: Option<&Cursor>,
@@ -316,7 +350,8 @@ mod tests {
         of_group
             .map(|index| {
                 let fields = index["fields"].as_array().unwrap();
-                assert_eq!((fields.len(), &fields[1]["order"]), (2, &json!("DESCENDING")), "{index}");
+                let is_of_occurrences = index["collectionGroup"] == "activities";
+                assert!(fields.len() == 2 && (is_of_occurrences || fields[1]["order"] == "DESCENDING"), "{index}");
                 let path = |at: usize| fields[at]["fieldPath"].as_str().unwrap().to_owned();
                 (path(0), path(1))
             })
@@ -374,6 +409,15 @@ mod tests {
         }
         assert_eq!(replaced("comments", "created_at").unwrap()[0]["order"], "ASCENDING");
         assert_eq!(composites("activities"), BTreeSet::from([("type".to_owned(), "timestamp".to_owned())]));
+        let orders = indexes()["indexes"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .filter(|index| index["collectionGroup"] == "activities")
+            .map(|index| index["fields"][1]["order"].clone())
+            .collect::<Vec<_>>();
+        assert_eq!(orders, ["DESCENDING", "ASCENDING"], "occurrences are walked through both ways");
+        assert_eq!(replaced("activities", "trace_id").unwrap()[0]["queryScope"], "COLLECTION_GROUP");
     }
 
     #[test]

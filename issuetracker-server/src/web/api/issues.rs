@@ -181,16 +181,3 @@ pub(crate) async fn activities(
     let page = state.triage.history(&id, after.as_ref(), limit).await?;
     Ok(Json(views::page::<_, ActivityView>("activities", page)))
 }
-
-/// `GET /api/v1/issues/{id}/occurrences`: newest first, with everything that is known of each.
-pub(crate) async fn occurrences(
-    State(state): State<WebState>,
-    _: Require<permission::Read>,
-    IssuePath(id): IssuePath,
-    uri: Uri,
-) -> Answer {
-    let (after, limit) = page_of(&uri)?;
-    state.triage.issue(&id).await?;
-    let page = state.triage.occurrences(&id, after.as_ref(), limit).await?;
-    Ok(Json(views::page::<_, ActivityView>("occurrences", page)))
-}

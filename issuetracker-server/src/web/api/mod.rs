@@ -5,6 +5,7 @@ pub(crate) mod comments;
 pub(crate) mod dead_letters;
 pub(crate) mod events;
 pub(crate) mod issues;
+pub(crate) mod occurrences;
 pub(crate) mod stream;
 
 use axum::{

@@ -3,7 +3,6 @@
 
 pub(crate) mod dead_letters;
 pub(crate) mod issue;
-pub(crate) mod issue_view;
 pub(crate) mod layout;
 pub(crate) mod list;
 pub(crate) mod merge;

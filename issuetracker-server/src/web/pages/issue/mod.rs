@@ -1,32 +1,52 @@
-//! The page of one issue, and what its forms do.
+//! The page of one issue with one of its occurrences, the same to take away, and what its forms do.
+
+mod backtrace;
+mod grouping;
+mod occurrence;
+mod spread;
+mod text;
+mod timeline;
+mod trend;
+mod values;
+mod view;
 
 use std::time::Duration;
 
 use axum::{
-    Form,
-    extract::{State, rejection::FormRejection},
+    Form, Json,
+    extract::{Path, State, rejection::FormRejection},
+    http::header,
     response::{IntoResponse, Redirect, Response},
 };
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 use tracing_issues::event::UnknownWord;
 
-use super::issue_view;
+use self::view::{Content, IssuePageView};
 use crate::{
-    domain::{IssueChange, IssueId, MutedUntil, Status},
-    store::StoreError,
+    auth::Principal,
+    domain::{Issue, IssueChange, IssueId, MutedUntil, Status, short_id},
+    store::{Neighbourhood, StoreError, Which},
     triage::invalid,
     web::{
         WebState,
-        api::{IssuePath, comments::CommentPath},
+        api::{
+            IssuePath,
+            comments::CommentPath,
+            occurrences::{OccurrencePath, which},
+        },
         problem::Problem,
         require::{Require, permission},
-        views,
+        views::{self, ActivityView, CommentView, IssueView},
     },
 };
 
-/// Occurrences, and entries of the timeline, that the page shows.
-const SHOWN: usize = 50;
+/// The newest occurrences that are read, for the table and the distributions.
+const OCCURRENCES: usize = 100;
+
+/// Entries of the timeline that the page shows.
+const ENTRIES: usize = 200;
 
 #[derive(Serialize)]
 struct PendingView<'a> {
@@ -34,12 +54,25 @@ struct PendingView<'a> {
     url: &'a str,
 }
 
-/// `GET /issues/{id}`
+/// How an issue is asked for: `NEWS-42`, `NEWS-42.json`, `NEWS-42.md`.
+enum Shape {
+    Page,
+    Json,
+    Markdown,
+}
+
+/// `GET /issues/{id}`, `GET /issues/{id}.json`, `GET /issues/{id}.md`
 pub(crate) async fn show(
     State(state): State<WebState>,
     Require(principal, ..): Require<permission::Read>,
-    IssuePath(id): IssuePath,
+    Path(address): Path<String>,
 ) -> Result<Response, Problem> {
+    let (id, form) = match address.rsplit_once('.') {
+        Some((id, "json")) => (id, Shape::Json),
+        Some((id, "md")) => (id, Shape::Markdown),
+        _ => (address.as_str(), Shape::Page),
+    };
+    let id = short_id::read_id(id).ok_or_else(|| Problem::not_found("issue"))?;
     let issue = match state.triage.issue(&id).await {
         Ok(issue) => issue,
         // The id of a new issue is final at once, but its event may still be on its way through Kafka.
@@ -51,23 +84,73 @@ pub(crate) async fn show(
         }
         Err(error) => return Err(error.into()),
     };
-    if issue.id != id {
-        // It was merged, or is known by an older fingerprint.
-        return Ok(Redirect::to(&format!("/issues/{}", issue.id)).into_response());
+    let latest = state.triage.occurrence(&issue.id, Which::Latest).await?;
+    match form {
+        Shape::Json => Ok(as_json(&state, issue, latest).await?.into_response()),
+        Shape::Markdown => {
+            let text = text::markdown(&issue, latest.as_ref().map(|latest| &latest.activity));
+            Ok(([(header::CONTENT_TYPE, "text/markdown; charset=utf-8")], text).into_response())
+        }
+        // It was merged, or is known by an older fingerprint or by its short id.
+        Shape::Page if issue.id != id => Ok(Redirect::to(&format!("/issues/{}", issue.id)).into_response()),
+        Shape::Page => page(&state, &principal, &issue, latest).await,
     }
-    let occurrences = state.triage.occurrences(&id, None, SHOWN).await?.items;
-    let comments = state.triage.comments(&id, None, SHOWN * 4).await?.items;
-    let history = state.triage.history(&id, None, SHOWN * 4).await?.items;
-    let view = issue_view::IssuePageView::new(
-        &issue,
-        &occurrences,
-        &comments,
-        &history,
-        &principal,
-        state.retention.events,
-        Timestamp::now(),
-    );
-    Ok(super::show(&state, &principal, "issue.html", &issue.title, "issues", &view)?.into_response())
+}
+
+/// `GET /issues/{id}/occurrences/{event}`, also `first` and `latest`: the same page with that occurrence.
+pub(crate) async fn show_occurrence(
+    State(state): State<WebState>,
+    Require(principal, ..): Require<permission::Read>,
+    OccurrencePath(id, event): OccurrencePath,
+) -> Result<Response, Problem> {
+    let issue = state.triage.issue(&id).await?;
+    let shown = state.triage.occurrence(&id, which(&event)).await?;
+    let shown = shown.ok_or_else(|| {
+        Problem::not_found("occurrence")
+            .hint("Only the newest events of an issue are kept; the issue counts all of them.")
+    })?;
+    if issue.id != id {
+        return Ok(Redirect::to(&format!("/issues/{}/occurrences/{}", issue.id, shown.activity.id)).into_response());
+    }
+    page(&state, &principal, &issue, Some(shown)).await
+}
+
+async fn page(
+    state: &WebState,
+    principal: &Principal,
+    issue: &Issue,
+    shown: Option<Neighbourhood>,
+) -> Result<Response, Problem> {
+    let occurrences = state.triage.occurrences(&issue.id, None, OCCURRENCES).await?.items;
+    let comments = state.triage.comments(&issue.id, None, ENTRIES).await?.items;
+    let history = state.triage.history(&issue.id, None, ENTRIES).await?.items;
+    let trace_id = shown.as_ref().and_then(|shown| shown.activity.details.get("trace_id")?.as_str());
+    let related = match trace_id {
+        Some(trace_id) => state.triage.related(issue, trace_id).await?,
+        None => Vec::new(),
+    };
+    let content = Content {
+        issue,
+        shown: shown.as_ref(),
+        occurrences: &occurrences,
+        related: &related,
+        comments: &comments,
+        history: &history,
+        kept: state.retention.events,
+    };
+    let view = IssuePageView::new(&content, principal, Timestamp::now());
+    Ok(super::show(state, principal, "issue.html", &issue.title, "issues", &view)?.into_response())
+}
+
+async fn as_json(state: &WebState, issue: Issue, latest: Option<Neighbourhood>) -> Result<Json<Value>, Problem> {
+    let comments = state.triage.comments(&issue.id, None, ENTRIES).await?.items;
+    let history = state.triage.history(&issue.id, None, ENTRIES).await?.items;
+    Ok(Json(json!({
+        "latest_occurrence": latest.map(|latest| ActivityView::from(latest.activity)),
+        "comments": comments.into_iter().map(CommentView::from).collect::<Vec<_>>(),
+        "activities": history.into_iter().map(ActivityView::from).collect::<Vec<_>>(),
+        "issue": IssueView::from(issue),
+    })))
 }
 
 /// Whether the id was given to somebody within the last minutes: ids of people's issues tell their time.

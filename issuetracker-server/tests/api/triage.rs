@@ -365,7 +365,7 @@ fn each_occurrence_has_an_address_and_the_issue_can_be_taken_away() {
         assert!(shown.contains(text), "{text}: {shown}");
     }
     server.get(&format!("{page}/occurrences/nothing")).expect(404);
-    let issue = server.get(&address).expect(200).json();
+    let issue = server.get(address).expect(200).json();
     let short_id = issue["short_id"].as_str().unwrap();
     let whole = server.get(&format!("/issues/{short_id}.json")).expect(200).json();
     assert_eq!((&whole["issue"], &whole["latest_occurrence"]["id"]), (&issue, &events[2]["event_id"]));

@@ -1,6 +1,8 @@
 //! What people do with issues: the one service behind pages and API. It checks what they ask, does it, and tells who
 //! listens; who may ask is decided before.
 
+pub mod bulk;
+
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -204,12 +206,7 @@ impl Triage {
         now: Timestamp,
         if_version: Option<u64>,
     ) -> Result<Issue, TriageError> {
-        if change.status != Some(Status::Resolved) && !change.old_releases.is_empty() {
-            let message = "only what is resolved is resolved in the next release";
-            return Err(TriageError::Invalid(vec![invalid("in_next_release", message)]));
-        }
-        check_short("assignee_id", change.assignee_id.iter().flatten())?;
-        check_short("tags", change.tags.iter().flatten())?;
+        check_change(change)?;
         let issue = self.store.change(id, change, &principal.user_id, to_micros(now), if_version).await?;
         self.notifier.publish(Change::of_one(id));
         Ok(issue)
@@ -436,6 +433,15 @@ fn check_content(content: &str) -> Result<(), TriageError> {
 pub fn named(filter: &Filter) -> Option<IssueId> {
     let [Term { is_negated: false, test: Test::Text(text) }] = filter.terms.as_slice() else { return None };
     short_id::read_id(text).filter(|id| short_id::parts(id).is_some())
+}
+
+fn check_change(change: &IssueChange) -> Result<(), TriageError> {
+    if change.status != Some(Status::Resolved) && !change.old_releases.is_empty() {
+        let message = "only what is resolved is resolved in the next release";
+        return Err(TriageError::Invalid(vec![invalid("in_next_release", message)]));
+    }
+    check_short("assignee_id", change.assignee_id.iter().flatten())?;
+    check_short("tags", change.tags.iter().flatten())
 }
 
 /// Names are short and have no control characters.

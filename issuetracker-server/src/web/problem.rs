@@ -13,6 +13,7 @@ use serde_json::json;
 
 use crate::{
     dead_letters::DeadLettersError,
+    domain::IssueId,
     intake::IntakeError,
     store::StoreError,
     triage::{InvalidField, TriageError},
@@ -53,6 +54,14 @@ impl Problem {
 
     pub(crate) fn bad_request(code: &'static str, message: impl Into<String>) -> Self {
         Self::new(StatusCode::BAD_REQUEST, code, message)
+    }
+
+    /// Logs what lies behind it, for one issue of a request about many: the request itself is answered.
+    pub(crate) fn log_one_of_many(&self, id: &IssueId) {
+        if let Some(source) = &self.source {
+            let error = &**source as &dyn std::error::Error;
+            tracing::error!(error, issue_id = %id, code = self.code, "an issue among many could not be changed");
+        }
     }
 
     /// One or more fields are wrong; the message names them.

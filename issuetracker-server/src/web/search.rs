@@ -39,6 +39,8 @@ pub(crate) struct ListParams {
     pub(crate) seen: String,
     /// The filter that a form was made for.
     pub(crate) was: Option<String>,
+    /// What was just done to many issues, for the page that says so.
+    pub(crate) done: String,
     pub(crate) sort: String,
     pub(crate) cursor: String,
     pub(crate) limit: String,

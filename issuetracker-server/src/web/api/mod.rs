@@ -1,6 +1,7 @@
 //! The JSON API under `/api/v1`. Handlers read the request, ask [`Triage`](crate::triage::Triage), and shape the answer.
 
 pub(crate) mod body;
+pub(crate) mod bulk;
 pub(crate) mod comments;
 pub(crate) mod dead_letters;
 pub(crate) mod events;

@@ -36,6 +36,7 @@ pub(super) struct BarView {
     types: Vec<OptionView>,
     seen: String,
     ranges: Vec<OptionView>,
+    sort: &'static str,
     sorts: Vec<OptionView>,
 }
 
@@ -75,6 +76,7 @@ impl BarView {
             severities: word_options(Severity::ALL.iter().rev().map(|severity| severity.as_str()), &severity),
             types: word_options(IssueType::ALL.iter().map(|issue_type| issue_type.as_str()), &issue_type),
             ranges: ranges(&seen),
+            sort: sort.as_str(),
             // The default has no word in the address; the template names it.
             sorts: word_options(
                 Sort::ALL.into_iter().filter(|sort| *sort != Sort::default()).map(Sort::as_str),

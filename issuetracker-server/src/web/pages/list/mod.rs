@@ -1,6 +1,7 @@
 //! The list of issues. The filter is the text in `q`, so the address says all that the page shows.
 
 mod bar;
+mod bulk;
 mod chart;
 mod empty;
 
@@ -12,8 +13,10 @@ use axum::{
 use jiff::Timestamp;
 use serde::Serialize;
 
+pub(crate) use self::bulk::change_many;
 use self::{
     bar::{BarView, TabView, tabs},
+    bulk::{Done, DoneView},
     chart::{ChartView, Range, SparkView},
     empty::EmptyView,
 };
@@ -21,7 +24,7 @@ use super::layout::{RowView, TimeView, compact, query_string};
 use crate::{
     auth::Principal,
     domain::{
-        Filter, Status,
+        Filter, Permission, Status,
         filter::{State as IssueState, Term, Test},
     },
     store::{IssueQuery, Overview, Sort},
@@ -38,6 +41,8 @@ use crate::{
 struct ListView {
     bar: BarView,
     tabs: Vec<TabView>,
+    done: Option<DoneView>,
+    may_change: bool,
     chart: Option<ChartView>,
     rows: Vec<ItemView>,
     next_url: Option<String>,
@@ -90,6 +95,8 @@ pub(crate) async fn show(
     let shown = tabs.iter().find(|tab| tab.active).map(|tab| tab.count.clone());
     let view = ListView {
         bar: BarView::new(&query, &overview),
+        done: Done::read(&params.done).map(|done| done.view()),
+        may_change: principal.may(Permission::ChangeIssue),
         chart: ChartView::new(&trend, range, now),
         rows: page.items.iter().map(item).collect(),
         next_url: page.next.as_ref().map(|next| address(&query.filter, query.sort, &cursor::encode(next))),
@@ -137,6 +144,8 @@ fn refuse(
     let view = ListView {
         bar: BarView::refused(params, wrong, &query),
         tabs: Vec::new(),
+        done: None,
+        may_change: false,
         chart: None,
         rows: Vec::new(),
         next_url: None,

@@ -37,6 +37,7 @@ const RICH = {
   location: { module: "market_data::quotes", file: `src/${LONG}/quotes.rs`, line: 42 },
   backtrace: `   0: core::panicking::panic\n             at ${LONG}.rs:1`,
   dropped_before: { queue_full: 3 },
+  trace_id: "4bf92f3577b34da6a3ce929d0e0e4736",
 };
 
 const OTHERS = ["warning", "error", "critical"].flatMap((severity) => [
@@ -61,6 +62,11 @@ scenario("(then errors come, and people work on them)", async ({ server, page })
     await leadingAway(page, () => page.getByRole("button", { name: button }).click());
   }
   await server.comment(id, `Seen with \`${LONG}\` and [a link](https://example.com)\n\n| t | u |\n|---|---|\n| ${LONG} | v |`);
+  const [merged] = await server.accept({ title: `merged ${LONG}`, service: "market-data" }, { title: `beside ${LONG}`, service: "orders", trace_id: RICH.trace_id });
+  await page.goto(`/issues/${merged}`);
+  await page.locator("summary", { hasText: "Merge into another issue" }).click();
+  await page.getByLabel("The issue that stays").fill(id);
+  await leadingAway(page, () => page.getByRole("button", { name: "Merge" }).click());
   await server.accept(RICH);
   await page.goto(richUrl);
   assert.equal(await page.locator(".is-regressed").count(), 1);
@@ -68,7 +74,7 @@ scenario("(then errors come, and people work on them)", async ({ server, page })
 
 scenario("the list", async ({ page }) => {
   await page.goto("/issues?status=all");
-  assert.equal(await rows(page).count(), 1 + OTHERS.length);
+  assert.equal(await rows(page).count(), 2 + OTHERS.length);
   await checkLooks(page);
 });
 

@@ -139,3 +139,43 @@ scenario("Tab reaches the skip link first, and it leads past the navigation", as
   await press(page, "Enter", "Tab");
   assert.equal(await page.evaluate(() => document.querySelector("main").contains(document.activeElement)), true);
 });
+
+scenario("the issue page: every act of triage has its key, and none of them one in a text", async ({ server, page }) => {
+  const event = (nth) => ({ title: "triage me", service: "keys", fingerprint: "keys", created_at: new Date(Date.now() - (9 - nth) * 60_000).toISOString() });
+  const [id] = await server.accept(event(1), event(2));
+  await page.goto(`/issues/${id}`);
+  const act = (key) => leadingAway(page, () => press(page, key));
+  const badges = () => page.locator(".badges").innerText();
+  await act("r");
+  assert.match(await badges(), /Resolved/);
+  await act("r");
+  assert.match(await badges(), /Open/);
+  await act("e");
+  assert.match(await badges(), /Closed/);
+  await act("e");
+  await act("1");
+  assert.match(await badges(), /Critical priority/);
+  await act("4");
+  assert.match(await badges(), /Low priority/);
+  await act("i");
+  assert.match(await badges(), /local-admin/);
+
+  const active = () => page.evaluate(() => document.activeElement.id);
+  const blur = () => page.evaluate(() => document.activeElement.blur());
+  for (const [key, control] of [["a", "t-assignee"], ["m", "mute-for"], ["c", "content"]]) {
+    await press(page, key);
+    assert.equal(await active(), control, key);
+    await page.keyboard.type("r1");
+    assert.equal(path(page), `/issues/${id}`);
+    await blur();
+  }
+  assert.match(await badges(), /Open/);
+  await act("[");
+  assert.match(path(page), /occurrences/);
+  await act("]");
+  await press(page, "Shift+Slash");
+  assert.match(await page.getByRole("dialog").innerText(), /Resolve, or reopen/);
+  await press(page, "Escape");
+  await leadingAway(page, () => press(page, "g", "i"));
+  assert.equal(path(page), "/issues");
+});

@@ -15,7 +15,7 @@ const CSS: &str = concat!(
     include_str!("../../assets/list.css"),
     include_str!("../../assets/issue.css")
 );
-const JS: &str = include_str!("../../assets/app.js");
+const JS: &str = concat!(include_str!("../../assets/app.js"), include_str!("../../assets/issue.js"));
 const ICON: &str = include_str!("../../assets/favicon.svg");
 
 /// The addresses of the assets.

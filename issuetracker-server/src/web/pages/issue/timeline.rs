@@ -42,15 +42,17 @@ pub(super) fn timeline(
     // An error that was seen once did not come back, so there is nothing to tell.
     let is_told = |comment: &&Comment| comment.recurrences.is_none() || issue.occurrences > 1;
     let comments = comments.iter().filter(is_told).map(|comment| {
+        let is_count = comment.recurrences.is_some();
         let entry = TimelineView {
             id: comment.id.clone(),
-            kind: "comment",
-            activity: "commented",
-            text: String::new(),
+            kind: if is_count { "activity" } else { "comment" },
+            activity: if is_count { "seen" } else { "commented" },
+            // What a service counts is no talk: one line tells it.
+            text: if is_count { counted(&comment.content) } else { String::new() },
             author: comment.author_id.clone(),
             at: TimeView::new(comment.created_at, now),
-            content_html: markdown::to_html(&comment.content),
-            edited: comment.edited_at.filter(|_| comment.recurrences.is_none()).map(|at| TimeView::new(at, now)),
+            content_html: if is_count { String::new() } else { markdown::to_html(&comment.content) },
+            edited: comment.edited_at.filter(|_| !is_count).map(|at| TimeView::new(at, now)),
             source: may_change(principal, comment).then(|| comment.content.clone()),
         };
         (comment.created_at, entry)
@@ -76,6 +78,11 @@ pub(super) fn timeline(
     let mut timeline: Vec<_> = history.chain(comments).collect();
     timeline.sort_by_key(|(at, _)| *at);
     timeline.into_iter().map(|(_, entry)| entry).collect()
+}
+
+/// `Seen 3 times on …` as what somebody did.
+fn counted(content: &str) -> String {
+    content.trim_end_matches('.').replacen("Seen", "saw this", 1)
 }
 
 /// What happened, to be read after the name of who did it.

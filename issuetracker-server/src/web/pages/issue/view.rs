@@ -43,6 +43,8 @@ pub(super) struct Content<'a> {
 pub(super) struct IssuePageView {
     issue: HeaderView,
     can_change: bool,
+    /// Who reads it.
+    me: String,
     /// Whether it can be resolved in the next release.
     has_release: bool,
     statuses: Vec<OptionView>,
@@ -145,6 +147,7 @@ impl IssuePageView {
                 muted: issue.mute.filter(|mute| mute.is_silent(now)).map(|mute| MuteView::new(&mute, now)),
             },
             can_change: principal.may(Permission::ChangeIssue),
+            me: principal.user_id.clone(),
             has_release: !issue.release.is_empty() || occurrences.iter().any(|one| one.details.contains_key("release")),
             kept: Some(kept).filter(|kept| issue.occurrences > *kept as u64),
             statuses: word_options(Status::ALL.map(Status::as_str), issue.status.as_str()),

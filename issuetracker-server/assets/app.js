@@ -124,8 +124,8 @@
   document.addEventListener("keydown", (event) => {
     const target = event.target;
     if (event.key === "Escape" && target.id === "q") { target.blur(); return; }
-    if (event.defaultPrevented || event.isComposing || event.ctrlKey || event.metaKey || event.altKey || keys?.open) return;
-    if (target.closest?.("input, textarea, select, [contenteditable]")) return;
+    if (event.defaultPrevented || event.isComposing || event.ctrlKey || event.metaKey || event.altKey || $("dialog[open]")) return;
+    if (target.closest?.("input:not([type=checkbox]), textarea, select, [contenteditable]")) return;
     const action = actions[leader ? `${leader} ${event.key}` : event.key] ?? actions[event.key];
     clearTimeout(leaderTimer);
     leader = "";

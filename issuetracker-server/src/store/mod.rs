@@ -23,7 +23,7 @@ pub use self::{
 };
 use crate::domain::{
     Activity, ActivityKind, Comment, CommentChange, Filter, Hours, Issue, IssueChange, IssueId, Occurrence,
-    ServiceHour, Severity, fold::Folded,
+    ServiceHour, Severity, filter::Fact, fold::Folded,
 };
 use crate::retention::{Forgotten, Retention};
 
@@ -248,6 +248,17 @@ pub struct Trend {
     pub is_partial: bool,
 }
 
+/// What issues have values of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Facet {
+    /// One of their facts.
+    Fact(Fact),
+    /// Who works on them.
+    Assignee,
+    /// Their labels.
+    Tag,
+}
+
 /// The most issues whose hours are added for a [`Trend`].
 pub const MAX_TREND_ISSUES: usize = 2_000;
 
@@ -282,6 +293,9 @@ pub trait IssueStore: RecordStore {
 
     /// Occurrences since `from`, an hour, of the issues that pass the filter.
     async fn trend(&self, query: &IssueQuery, from: i64) -> Result<Trend, StoreError>;
+
+    /// The values that start with `prefix`, by value.
+    async fn values(&self, of: Facet, prefix: &str, limit: usize) -> Result<Vec<String>, StoreError>;
 
     /// Applies a person's change; `if_version` refuses to change what somebody else changed meanwhile.
     async fn change(

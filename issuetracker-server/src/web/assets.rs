@@ -15,7 +15,11 @@ const CSS: &str = concat!(
     include_str!("../../assets/list.css"),
     include_str!("../../assets/issue.css")
 );
-const JS: &str = concat!(include_str!("../../assets/app.js"), include_str!("../../assets/issue.js"));
+const JS: &str = concat!(
+    include_str!("../../assets/app.js"),
+    include_str!("../../assets/list.js"),
+    include_str!("../../assets/issue.js")
+);
 const ICON: &str = include_str!("../../assets/favicon.svg");
 
 /// The addresses of the assets.

@@ -103,6 +103,7 @@ pub fn router(state: WebState) -> Router {
         .route("/issues", get(api::issues::list).post(api::issues::create))
         .route("/issues/recent", get(api::issues::recent))
         .route("/issues/bulk", post(api::bulk::change))
+        .route("/issues/complete", get(api::complete::complete))
         .route("/issues/{id}", get(api::issues::read).patch(api::issues::change))
         .route("/issues/{id}/merge", post(api::issues::merge))
         .route("/issues/{id}/split", post(api::issues::split))

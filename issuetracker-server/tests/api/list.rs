@@ -165,3 +165,26 @@ fn a_short_id_is_enough_to_find_an_issue() {
     let message = server.get("/api/v1/issues?q=servce:feed").problem(400, "invalid_field");
     assert!(message.contains("`servce`") && message.contains("`service:`"), "{message}");
 }
+
+#[test]
+fn a_term_is_completed_by_keys_and_by_what_issues_have() {
+    let (_place, server) = list_of_four();
+    let cases: [(&str, &[&str]); 12] = [
+        ("se", &["service:", "severity:", "seen:"]),
+        ("service:", &["service:book", "service:feed", "service:\"my book\""]),
+        ("service:f", &["service:feed"]),
+        ("-service:feed,%22my", &["-service:feed,\"my book\""]),
+        ("is:re", &["is:resolved", "is:regressed"]),
+        ("assigned:", &["assigned:me", "assigned:none", "assigned:ada"]),
+        ("tag:n", &["tag:net"]),
+        ("env:", &["env:test"]),
+        ("first:%3C", &["first:<1h", "first:<1d", "first:<1w"]),
+        ("release:", &[]),
+        ("nothing:", &[]),
+        ("http:%2F%2F", &[]),
+    ];
+    for (term, expected) in cases {
+        let answer = server.get(&format!("/api/v1/issues/complete?q={term}")).expect(200).json();
+        assert_eq!(answer["completions"], json!(expected), "{term}");
+    }
+}

@@ -164,7 +164,7 @@ fn is_seen(moment: Moment, window: Window, now: Timestamp) -> (String, Vec<Value
     (all.join(" AND "), values)
 }
 
-const fn column(fact: Fact) -> &'static str {
+pub(super) const fn column(fact: Fact) -> &'static str {
     match fact {
         Fact::Service => "service",
         Fact::Environment => "environment",

@@ -3,14 +3,14 @@
 use rusqlite::{Connection, params, params_from_iter, types::Value};
 
 use super::{
-    condition::{Conditions, Expected, IS_MUTED},
+    condition::{self, Conditions, Expected, IS_MUTED},
     read::{classify, page},
     row::{self, ISSUE_COLUMNS},
     unavailable,
 };
 use crate::{
-    domain::{Hours, Issue, Severity, Status},
-    store::{Cursor, IssueQuery, MAX_TREND_ISSUES, Overview, Page, Sort, StoreError, Trend},
+    domain::{Hours, Issue, Severity, Status, filter::Fact},
+    store::{Cursor, Facet, IssueQuery, MAX_TREND_ISSUES, Overview, Page, Sort, StoreError, Trend},
 };
 
 /// So many matches are dense: they are met soon on a walk through the list in its order. Fewer are sorted.
@@ -18,6 +18,9 @@ const DENSE: usize = 2_000;
 
 /// Matches of a filter are counted up to here; who looks for less than everything learns that there are more.
 const COUNTED: usize = 10_000;
+
+/// The most services and environments to choose from.
+const MAX_CHOICES: usize = 500;
 
 pub(super) fn issues(connection: &Connection, query: &IssueQuery) -> Result<Page<Issue>, StoreError> {
     let IssueQuery { filter, user_id, now, .. } = query;
@@ -93,8 +96,8 @@ pub(super) fn overview(connection: &Connection, query: &IssueQuery) -> Result<Ov
     let counted =
         if conditions.is_empty() { count_all(connection, now) } else { count_some(connection, conditions, now) };
     Ok(Overview {
-        services: distinct(connection, "service")?,
-        environments: distinct(connection, "environment")?,
+        services: values(connection, Facet::Fact(Fact::Service), "", MAX_CHOICES)?,
+        environments: values(connection, Facet::Fact(Fact::Environment), "", MAX_CHOICES)?,
         ..counted.map_err(unavailable)?
     })
 }
@@ -152,13 +155,24 @@ impl Overview {
     }
 }
 
-/// The values of an indexed column: one seek for each, however many rows there are.
-fn distinct(connection: &Connection, column: &str) -> Result<Vec<String>, StoreError> {
+/// The values that start with `prefix`: one seek for each, however many rows there are.
+pub(super) fn values(
+    connection: &Connection,
+    of: Facet,
+    prefix: &str,
+    limit: usize,
+) -> Result<Vec<String>, StoreError> {
+    let (table, column) = match of {
+        Facet::Fact(fact) => ("issues", condition::column(fact)),
+        Facet::Assignee => ("issues", "assignee_id"),
+        Facet::Tag => ("issue_tags", "tag"),
+    };
     let sql = format!(
-        "WITH RECURSIVE found (value) AS (SELECT min({column}) FROM issues UNION ALL \
-         SELECT (SELECT min({column}) FROM issues WHERE {column} > value) FROM found WHERE value IS NOT NULL) \
-         SELECT value FROM found WHERE value <> '' LIMIT 500"
+        "WITH RECURSIVE found (value) AS (SELECT min({column}) FROM {table} WHERE {column} >= ?1 UNION ALL \
+         SELECT (SELECT min({column}) FROM {table} WHERE {column} > value) FROM found \
+         WHERE value IS NOT NULL AND substr(value, 1, length(?1)) = ?1) \
+         SELECT value FROM found WHERE value <> '' AND substr(value, 1, length(?1)) = ?1 LIMIT ?2"
     );
     let mut statement = connection.prepare_cached(&sql).map_err(unavailable)?;
-    statement.query_map(params![], |row| row.get(0)).and_then(Iterator::collect).map_err(unavailable)
+    statement.query_map(params![prefix, limit], |row| row.get(0)).and_then(Iterator::collect).map_err(unavailable)
 }

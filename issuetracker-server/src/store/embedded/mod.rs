@@ -29,8 +29,8 @@ use tokio::sync::{Semaphore, oneshot};
 
 use self::connection::{Readers, Writer};
 use super::{
-    AliasEntry, Batch, Cursor, IssueQuery, IssueStore, Item, Neighbourhood, Overview, Page, StoreError, Stored, Trend,
-    Watermark, Which,
+    AliasEntry, Batch, Cursor, Facet, IssueQuery, IssueStore, Item, Neighbourhood, Overview, Page, StoreError, Stored,
+    Trend, Watermark, Which,
 };
 use crate::{
     domain::{Activity, ActivityKind, Comment, CommentChange, Issue, IssueChange, IssueId, ServiceHour},
@@ -131,6 +131,11 @@ impl IssueStore for EmbeddedStore {
     async fn trend(&self, query: &IssueQuery, from: i64) -> Result<Trend, StoreError> {
         let query = query.clone();
         self.read(move |connection| list::trend(connection, &query, from)).await
+    }
+
+    async fn values(&self, of: Facet, prefix: &str, limit: usize) -> Result<Vec<String>, StoreError> {
+        let prefix = prefix.to_owned();
+        self.read(move |connection| list::values(connection, of, &prefix, limit)).await
     }
 
     async fn change(

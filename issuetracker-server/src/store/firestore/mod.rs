@@ -66,8 +66,8 @@ use self::{
     recent::Recent,
 };
 use super::{
-    AliasEntry, Batch, BoxError, Cursor, IssueQuery, IssueStore, Item, Neighbourhood, Overview, Page, StoreError,
-    Stored, Trend, Watermark, Which,
+    AliasEntry, Batch, BoxError, Cursor, Facet, IssueQuery, IssueStore, Item, Neighbourhood, Overview, Page,
+    StoreError, Stored, Trend, Watermark, Which,
 };
 use crate::{
     domain::{Activity, ActivityKind, Comment, CommentChange, Issue, IssueChange, IssueId, ServiceHour},
@@ -167,6 +167,10 @@ impl IssueStore for FirestoreStore {
 
     async fn trend(&self, query: &IssueQuery, from: i64) -> Result<Trend, StoreError> {
         self.projection.trend(query, from).await
+    }
+
+    async fn values(&self, of: Facet, prefix: &str, limit: usize) -> Result<Vec<String>, StoreError> {
+        self.projection.values(of, prefix, limit).await
     }
 
     async fn change(

@@ -3,6 +3,7 @@
 pub(crate) mod body;
 pub(crate) mod bulk;
 pub(crate) mod comments;
+pub(crate) mod complete;
 pub(crate) mod dead_letters;
 pub(crate) mod events;
 pub(crate) mod issues;

@@ -11,7 +11,7 @@ use self::file::PrivateFile;
 use super::{EmbeddedStore, connection, row, unavailable};
 use crate::{
     domain::Issue,
-    store::{IssueQuery, IssueStore, Overview, Page, StoreError, Trend},
+    store::{Facet, IssueQuery, IssueStore, Overview, Page, StoreError, Trend},
 };
 
 /// What the copy knows beside the issues: of which moment each is, and what cannot be read where it comes from.
@@ -129,6 +129,16 @@ impl Mirror {
     /// As the embedded store.
     pub(in crate::store) async fn overview(&self, query: &IssueQuery) -> Result<Overview, StoreError> {
         self.store.overview(query).await
+    }
+
+    /// As the embedded store.
+    pub(in crate::store) async fn values(
+        &self,
+        of: Facet,
+        prefix: &str,
+        limit: usize,
+    ) -> Result<Vec<String>, StoreError> {
+        self.store.values(of, prefix, limit).await
     }
 
     /// As the embedded store.

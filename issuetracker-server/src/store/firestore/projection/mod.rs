@@ -25,7 +25,7 @@ use crate::{
     domain::{Issue, IssueId},
     metrics,
     store::{
-        IssueQuery, Overview, Page, StoreError, Trend,
+        Facet, IssueQuery, Overview, Page, StoreError, Trend,
         embedded::mirror::{Mirror, Seen, Sighting},
     },
 };
@@ -205,6 +205,11 @@ impl Projection {
     /// As the embedded store; `None` if Firestore has to be asked.
     pub(super) async fn overview(&self, query: &IssueQuery) -> Result<Option<Overview>, StoreError> {
         self.answer(query, self.mirror.overview(query).await)
+    }
+
+    /// As the embedded store, of what was read so far.
+    pub(super) async fn values(&self, of: Facet, prefix: &str, limit: usize) -> Result<Vec<String>, StoreError> {
+        self.mirror.values(of, prefix, limit).await
     }
 
     /// As the embedded store, of what was read so far: Firestore itself knows none.

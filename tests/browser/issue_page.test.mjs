@@ -3,7 +3,7 @@
 
 import assert from "node:assert/strict";
 
-import { leadingAway, panel, path, timeline } from "./support/pages.mjs";
+import { leadingAway, panel, path, rows, timeline } from "./support/pages.mjs";
 import { prepare } from "./support/scenario.mjs";
 
 const scenario = prepare();
@@ -96,7 +96,7 @@ scenario("occurrences are walked through, and each says what it knows", options,
   const event = (nth) => ({
     title: `order ${nth} refused`, service: "walk", fingerprint: "walked", created_at: hour(nth), release: `1.${nth}`, host: `h${nth}`,
     environment: "production", tags: ["region:eu"], trace_id: "4bf92f3577b34da6a3ce929d0e0e4736",
-    context: { order: nth, token: "[redacted]" },
+    context: { order: nth, venue: "kraken", token: "[redacted]" },
     backtrace: "   0: std::rt::begin\n             at /rustc/x/rt.rs:1\n   1: walk::order\n             at ./src/order.rs:7:1",
   });
   const [id] = await server.accept(event(1), event(2), event(3));
@@ -126,6 +126,9 @@ scenario("occurrences are walked through, and each says what it knows", options,
   assert.match(await panel(page, /^Distribution/).innerText(), /region\s+eu\s+100 %/);
   await leadingAway(page, () => panel(page, /^Distribution/).getByRole("link", { name: "1.2" }).click());
   assert.match(path(page), /^\/issues\?q=is:open\+release:1\.2$/);
+  await page.goBack();
+  await leadingAway(page, () => panel(page, /^Fields/).getByRole("link", { name: "kraken" }).click());
+  assert.equal(await rows(page, "order 1 refused").count(), 1, "a value leads to the issues that have it");
   await page.goBack();
   await leadingAway(page, () => panel(page, "In the same trace").getByRole("link", { name: "caused by it" }).click());
   assert.equal(path(page), `/issues/${other}`);

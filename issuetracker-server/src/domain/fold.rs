@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 
 use super::{
-    Activity, ActivityKind, Comment, Effect, Hours, Issue, IssueChange, IssueId, Mute, MutedUntil, Occurrence,
+    Activity, ActivityKind, Comment, Details, Effect, Hours, Issue, IssueChange, IssueId, Mute, MutedUntil, Occurrence,
     ServiceHour, Status, hex, hour_of,
     issue::{Decided, Regression},
     part::{self, PART},
@@ -16,6 +16,12 @@ use super::{
 
 /// Who did what nobody did.
 const SYSTEM: &str = "system";
+
+/// The longest name and value of a field that is searched.
+const MAX_KEYWORD_BYTES: usize = 100;
+
+/// The most that is searched of all fields.
+const MAX_KEYWORDS_BYTES: usize = 1_000;
 
 /// The most labels an issue keeps.
 const MAX_TAGS: usize = 50;
@@ -381,6 +387,25 @@ fn of_part(part: &IssueId) -> (String, Value) {
     (PART.to_owned(), json!(part.as_str()))
 }
 
+/// `venue kraken`, a line for each field of the event and its spans whose value is short.
+fn keywords(details: &Details) -> String {
+    let mut keywords = String::new();
+    let host = ("host".to_owned(), json!(details.host));
+    let fields = details.spans.iter().flat_map(|span| &span.fields).chain(&details.context);
+    for (key, value) in fields.chain([(&host.0, &host.1)]) {
+        let value = match value {
+            Value::String(text) => text.clone(),
+            Value::Number(number) => number.to_string(),
+            _ => continue,
+        };
+        let is_short = !value.is_empty() && value.len() <= MAX_KEYWORD_BYTES && key.len() <= MAX_KEYWORD_BYTES;
+        if is_short && keywords.len() + key.len() + value.len() < MAX_KEYWORDS_BYTES {
+            keywords.extend([key, " ", &value, "\n"]);
+        }
+    }
+    keywords
+}
+
 /// Sorted, each once, and not too many.
 pub(super) fn tidy_tags(mut tags: Vec<String>, more: &[String]) -> Vec<String> {
     tags.extend_from_slice(more);
@@ -436,6 +461,7 @@ pub(super) fn take_head(issue: &mut Issue, head: Issue) {
     issue.release = head.release;
     issue.error_kind = head.error_kind;
     issue.location = head.location;
+    issue.keywords = head.keywords;
     issue.first_seen = head.first_seen;
     issue.created_at = head.created_at;
     issue.head_event = head.head_event;
@@ -468,6 +494,7 @@ pub(super) fn issue_of(occurrence: &Occurrence) -> Issue {
         release: occurrence.release.clone(),
         error_kind: tracing_issues::event::error_kind(&details.error).to_owned(),
         location: location.unwrap_or_default(),
+        keywords: keywords(details),
         fingerprint: occurrence.fingerprint,
         grouping_version: tracing_issues::fingerprint::VERSION,
         occurrences: 0,

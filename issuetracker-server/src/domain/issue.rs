@@ -50,6 +50,8 @@ pub struct Issue {
     pub error_kind: String,
     /// `file:line` of the first occurrence; empty if unknown.
     pub location: String,
+    /// Short values of the first occurrence's fields, with their names: they are searched, and shown nowhere.
+    pub keywords: String,
     /// Identity; absent for what people wrote.
     pub fingerprint: Option<Fingerprint>,
     /// The rules that the fingerprint was made by.

@@ -92,6 +92,12 @@ pub(crate) async fn search_finds_words_in_what_people_search_for(store: &dyn Iss
     assert_eq!(search(&["kraken"]).await, ["Connection refused by peer"]);
     assert_eq!(search(&["order_book"]).await, ["order_book is empty"]);
     assert_eq!(search(&["refused", "empty"]).await, [""; 0]);
+    let mut event = occurrence("with fields", 30);
+    event.details.context.insert("venue".to_owned(), "bitfinex".into());
+    event.details.host = "host-7".to_owned();
+    ingest(store, &[event]).await;
+    assert_eq!(search(&["bitfinex"]).await, ["with fields"], "values of fields");
+    assert_eq!(search(&["host-7"]).await, ["with fields"]);
     for hostile in ["\"", "a\" OR \"b", "*", "NEAR(", "-", "title:x", "'; DROP TABLE issues; --"] {
         assert_eq!(search(&[hostile]).await, [""; 0], "{hostile}");
     }

@@ -209,6 +209,7 @@ mod tests {
             release: String::new(),
             error_kind: String::new(),
             location: String::new(),
+            keywords: String::new(),
             fingerprint: Some(fingerprint),
             grouping_version: 1,
             occurrences: 1,

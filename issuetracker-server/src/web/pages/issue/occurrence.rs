@@ -27,7 +27,7 @@ pub(super) struct OccurrenceView {
     context: Vec<FieldView>,
     location: Value,
     facts: Vec<FactView>,
-    breadcrumbs: Vec<Value>,
+    breadcrumbs: Vec<CrumbView>,
     frames: Vec<FramesView>,
     dropped_before: Vec<DroppedView>,
 }
@@ -47,6 +47,27 @@ struct SpanView {
     name: String,
     target: String,
     fields: Vec<FieldView>,
+}
+
+#[derive(Serialize)]
+struct CrumbView {
+    /// How long before the occurrence, or when, if that cannot be said.
+    at: String,
+    exact: String,
+    level: String,
+    message: String,
+}
+
+impl CrumbView {
+    fn new(crumb: &Value, occurred: Timestamp) -> Self {
+        let exact = text_of(crumb.get("at"));
+        let millis = exact.parse::<Timestamp>().ok().map(|at| occurred.as_millisecond() - at.as_millisecond());
+        let at = match millis.filter(|millis| (0..=3_600_000).contains(millis)) {
+            Some(millis) => format!("−{}.{:03} s", millis / 1_000, millis % 1_000),
+            None => exact.clone(),
+        };
+        Self { at, exact, level: text_of(crumb.get("level")), message: text_of(crumb.get("message")) }
+    }
 }
 
 #[derive(Serialize)]
@@ -79,7 +100,7 @@ impl OccurrenceView {
             ("Span", "", text("span_id")),
         ];
         let fact = |(label, key, value): (&'static str, &str, String)| {
-            let url = if key.is_empty() { String::new() } else { link(key, &value) };
+            let url = if key.is_empty() { String::new() } else { link(issue, key, &value) };
             FactView { label, value, url }
         };
         let dropped = details.get("dropped_before").and_then(Value::as_object);
@@ -90,11 +111,15 @@ impl OccurrenceView {
             ways: WaysView::new(issue, shown),
             is_thin: !details.contains_key("title"),
             error: list("error"),
-            spans: list("spans").iter().map(SpanView::new).collect(),
-            context: details.get("context").and_then(Value::as_object).map(fields).unwrap_or_default(),
+            spans: list("spans").iter().map(|span| SpanView::new(issue, span)).collect(),
+            context: details
+                .get("context")
+                .and_then(Value::as_object)
+                .map(|context| fields(issue, context))
+                .unwrap_or_default(),
             location: details.get("location").cloned().unwrap_or(Value::Null),
             facts: facts.into_iter().filter(|(.., value)| !value.is_empty()).map(fact).collect(),
-            breadcrumbs: list("breadcrumbs"),
+            breadcrumbs: list("breadcrumbs").iter().map(|crumb| CrumbView::new(crumb, occurrence.timestamp)).collect(),
             frames: backtrace::groups(&text("backtrace")),
             dropped_before: dropped
                 .into_iter()
@@ -120,11 +145,15 @@ impl WaysView {
 }
 
 impl SpanView {
-    fn new(span: &Value) -> Self {
+    fn new(issue: &Issue, span: &Value) -> Self {
         Self {
             name: text_of(span.get("name")),
             target: text_of(span.get("target")),
-            fields: span.get("fields").and_then(Value::as_object).map(fields).unwrap_or_default(),
+            fields: span
+                .get("fields")
+                .and_then(Value::as_object)
+                .map(|object| fields(issue, object))
+                .unwrap_or_default(),
         }
     }
 }

@@ -10,7 +10,7 @@ use super::{
     values::{link, text_of},
 };
 use crate::{
-    domain::Activity,
+    domain::{Activity, Issue},
     web::pages::layout::{compact, filter_url},
 };
 
@@ -40,7 +40,7 @@ struct ShareView {
 /// Keys with their values, and how many errors each stands for.
 type Counts = BTreeMap<String, BTreeMap<String, u64>>;
 
-pub(super) fn spreads(occurrences: &[Activity]) -> Vec<SpreadView> {
+pub(super) fn spreads(issue: &Issue, occurrences: &[Activity]) -> Vec<SpreadView> {
     let (mut facts, mut tags) = (Counts::new(), Counts::new());
     for occurrence in occurrences {
         let errors = count(occurrence);
@@ -61,7 +61,7 @@ pub(super) fn spreads(occurrences: &[Activity]) -> Vec<SpreadView> {
     }
     let of_fact = ["release", "environment", "host"].into_iter().filter_map(|key| {
         let values = facts.remove(key)?;
-        Some(spread(key, values, &|value| link(key, value)))
+        Some(spread(key, values, &|value| link(issue, key, value)))
     });
     let of_fact: Vec<SpreadView> = of_fact.collect();
     let of_tag = tags.into_iter().take(MAX_KEYS).map(|(key, values)| {

@@ -88,6 +88,7 @@ struct PartView {
     id: String,
     short_id: String,
     title: String,
+    occurrences: u64,
     occurrences_text: String,
     last_seen: TimeView,
 }
@@ -99,6 +100,7 @@ impl PartView {
             id: issue.id.to_string(),
             short_id: issue.short_id.as_ref().unwrap_or(&issue.id).to_string(),
             title: issue.title.clone(),
+            occurrences: issue.occurrences,
             occurrences_text: compact(issue.occurrences),
             last_seen: TimeView::new(issue.last_seen, now),
         }
@@ -155,7 +157,7 @@ impl IssuePageView {
             shown: shown.map(|shown| OccurrenceView::new(issue, shown, now)),
             occurrences: occurrences.iter().take(ROWS).map(|one| OccurrenceRow::new(issue, one, event, now)).collect(),
             trend: TrendView::new(issue, occurrences, now),
-            spreads: spread::spreads(occurrences),
+            spreads: spread::spreads(issue, occurrences),
             spread_of: occurrences.len(),
             grouping: shown.map(|shown| GroupingView::new(issue, &shown.activity)),
             related: related.iter().map(|issue| RowView::new(issue, now)).collect(),

@@ -20,6 +20,7 @@ pub mod logs;
 pub mod metrics;
 pub mod notify;
 pub mod retention;
+pub mod seed;
 pub mod store;
 pub mod transfer;
 pub mod triage;

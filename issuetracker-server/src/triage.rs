@@ -156,6 +156,25 @@ impl Triage {
         }
     }
 
+    /// Sends an error that somebody wants to see arrive; like every event, it is counted in an issue of its own.
+    ///
+    /// # Errors
+    /// If it could not be made durable.
+    pub async fn send_test_error(&self, now: Timestamp) -> Result<(), TriageError> {
+        let event = IssueEvent {
+            event_id: Uuid::now_v7(),
+            description: "Somebody pressed the button that sends it: events come through. Resolve it.".to_owned(),
+            service: "test".to_owned(),
+            reporter_id: "test-service".to_owned(),
+            component: "dashboard".to_owned(),
+            source: Source::Web,
+            ..IssueEvent::new("This is a test error", now)
+        };
+        let bytes = event.to_json().map_err(|error| IntakeError::Store(StoreError::Unavailable(error.into())))?;
+        self.intake.accept(&[&bytes], now).await?;
+        Ok(())
+    }
+
     /// One issue.
     ///
     /// # Errors

@@ -1,4 +1,4 @@
-//! Commands of operators that work on the store itself: `backup`, `export`, `import`. They use the configuration of the
+//! Commands of operators that work on the store itself: `backup`, `export`, `import`, `seed`. They use the configuration of the
 //! server, and may run beside it.
 
 use std::{
@@ -12,6 +12,7 @@ use jiff::Timestamp;
 use crate::{
     app,
     config::{Config, StoreConfig},
+    seed,
     store::embedded,
     transfer::{self, Counts},
 };
@@ -42,6 +43,15 @@ pub enum Command {
         #[arg(long)]
         overwrite: bool,
     },
+    /// Fills an empty store with made-up issues, for trying things out and for measuring.
+    Seed {
+        /// How many issues.
+        #[arg(long, default_value_t = 1_000)]
+        issues: u64,
+        /// How often they happened, all together; each at least once.
+        #[arg(long, default_value_t = 100_000)]
+        occurrences: u64,
+    },
 }
 
 /// Does it, telling `out` how far it is.
@@ -64,6 +74,20 @@ pub async fn run(command: Command, config: &Config, out: &mut (dyn std::io::Writ
             let mut progress = Progress::new("imported", out);
             let counts = transfer::import(&*store, &file, overwrite, &mut |counts| progress.tell(counts)).await?;
             writeln!(out, "imported {counts} from {}", file.display())?;
+            Ok(())
+        }
+        Command::Seed { issues, occurrences } => {
+            let store = app::open_store(&config.store).await?;
+            let mut told = Instant::now();
+            let tell = |made: u64| {
+                if told.elapsed() >= Duration::from_secs(2) {
+                    told = Instant::now();
+                    // Nobody may be there to read it.
+                    let _ = writeln!(out, "made so far: {made} issues");
+                }
+            };
+            seed::seed(&*store, issues, occurrences, Timestamp::now(), tell).await?;
+            writeln!(out, "made {issues} issues that happened {occurrences} times")?;
             Ok(())
         }
     }

@@ -124,6 +124,7 @@ pub fn router(state: WebState) -> Router {
         .route("/issues", get(pages::list::show).post(pages::new::submit))
         .route("/issues/new", get(pages::new::show))
         .route("/issues/bulk", post(pages::list::change_many))
+        .route("/issues/test-error", post(pages::list::send_test_error))
         .route("/issues/{id}", get(pages::issue::show).post(pages::issue::change))
         .route("/issues/{id}/occurrences/{event}", get(pages::issue::show_occurrence))
         .route("/issues/{id}/merge", post(pages::merge::merge))

@@ -1,12 +1,31 @@
 //! What the list says when there is nothing to list, and what to do about it.
 
+use axum::{extract::State, response::Redirect};
+use jiff::Timestamp;
 use serde::Serialize;
 
 use super::{Filter, IssueQuery, address};
-use crate::{store::StoreError, triage::Triage};
+use crate::{
+    store::StoreError,
+    triage::Triage,
+    web::{
+        WebState,
+        problem::Problem,
+        require::{Require, permission},
+    },
+};
 
 /// The most terms of which it is tried what the list would be without them.
 const MAX_TRIED: usize = 8;
+
+/// `POST /issues/test-error`
+pub(crate) async fn send_test_error(
+    State(state): State<WebState>,
+    _: Require<permission::CreateIssue>,
+) -> Result<Redirect, Problem> {
+    state.triage.send_test_error(Timestamp::now()).await?;
+    Ok(Redirect::to("/issues"))
+}
 
 #[derive(Serialize)]
 pub(super) struct EmptyView {

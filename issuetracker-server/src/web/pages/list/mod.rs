@@ -13,13 +13,13 @@ use axum::{
 use jiff::Timestamp;
 use serde::Serialize;
 
-pub(crate) use self::bulk::change_many;
 use self::{
     bar::{BarView, TabView, tabs},
     bulk::{Done, DoneView},
     chart::{ChartView, Range, SparkView},
     empty::EmptyView,
 };
+pub(crate) use self::{bulk::change_many, empty::send_test_error};
 use super::layout::{RowView, TimeView, compact, query_string};
 use crate::{
     auth::Principal,

@@ -8,20 +8,14 @@ use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 
 use super::{
-    Activity, ActivityKind, Comment, Details, Effect, Hours, Issue, IssueChange, IssueId, Mute, MutedUntil, Occurrence,
-    ServiceHour, Status, hex, hour_of,
-    issue::{Decided, Regression},
+    Activity, ActivityKind, Comment, Effect, Issue, IssueChange, IssueId, Mute, MutedUntil, Occurrence, ServiceHour,
+    Status, head, hex, hour_of,
+    issue::Regression,
     part::{self, PART},
 };
 
 /// Who did what nobody did.
 const SYSTEM: &str = "system";
-
-/// The longest name and value of a field that is searched.
-const MAX_KEYWORD_BYTES: usize = 100;
-
-/// The most that is searched of all fields.
-const MAX_KEYWORDS_BYTES: usize = 1_000;
 
 /// The most labels an issue keeps.
 const MAX_TAGS: usize = 50;
@@ -106,7 +100,7 @@ pub fn fold(existing: Option<Issue>, occurrences: &[&Occurrence]) -> Option<Fold
     let is_created = existing.is_none();
     let start = match existing {
         Some(issue) => issue,
-        None => issue_of(occurrences.iter().find(|occurrence| occurrence.effect != Effect::Commented)?),
+        None => head::issue_of(occurrences.iter().find(|occurrence| occurrence.effect != Effect::Commented)?),
     };
     let created_at = start.created_at;
     let mut folded = Folded {
@@ -387,25 +381,6 @@ fn of_part(part: &IssueId) -> (String, Value) {
     (PART.to_owned(), json!(part.as_str()))
 }
 
-/// `venue kraken`, a line for each field of the event and its spans whose value is short.
-fn keywords(details: &Details) -> String {
-    let mut keywords = String::new();
-    let host = ("host".to_owned(), json!(details.host));
-    let fields = details.spans.iter().flat_map(|span| &span.fields).chain(&details.context);
-    for (key, value) in fields.chain([(&host.0, &host.1)]) {
-        let value = match value {
-            Value::String(text) => text.clone(),
-            Value::Number(number) => number.to_string(),
-            _ => continue,
-        };
-        let is_short = !value.is_empty() && value.len() <= MAX_KEYWORD_BYTES && key.len() <= MAX_KEYWORD_BYTES;
-        if is_short && keywords.len() + key.len() + value.len() < MAX_KEYWORDS_BYTES {
-            keywords.extend([key, " ", &value, "\n"]);
-        }
-    }
-    keywords
-}
-
 /// Sorted, each once, and not too many.
 pub(super) fn tidy_tags(mut tags: Vec<String>, more: &[String]) -> Vec<String> {
     tags.extend_from_slice(more);
@@ -434,83 +409,5 @@ fn activity(occurrence: &Occurrence, kind: ActivityKind, details: Map<String, Va
         user_id: occurrence.reporter_id.clone(),
         timestamp: occurrence.last_at,
         details,
-    }
-}
-
-/// Lets an earlier event speak for the issue. Who it is, what was counted and what people decided stays.
-pub(super) fn take_head(issue: &mut Issue, head: Issue) {
-    if !issue.decided.priority {
-        issue.priority = head.priority;
-    }
-    if !issue.decided.assignee {
-        issue.assignee_id = head.assignee_id;
-    }
-    if issue.updated_at == issue.created_at {
-        issue.updated_at = head.updated_at;
-    }
-    issue.title = head.title;
-    issue.description = head.description;
-    issue.issue_type = head.issue_type;
-    issue.severity = head.severity;
-    issue.reporter_id = head.reporter_id;
-    issue.component = head.component;
-    issue.source = head.source;
-    issue.project = head.project;
-    issue.service = head.service;
-    issue.environment = head.environment;
-    issue.release = head.release;
-    issue.error_kind = head.error_kind;
-    issue.location = head.location;
-    issue.keywords = head.keywords;
-    issue.first_seen = head.first_seen;
-    issue.created_at = head.created_at;
-    issue.head_event = head.head_event;
-}
-
-/// The issue that `occurrence` alone would make, before it is counted.
-pub(super) fn issue_of(occurrence: &Occurrence) -> Issue {
-    let details = &occurrence.details;
-    let location = details.location.as_ref().map(|location| match location.line {
-        Some(line) => format!("{}:{line}", location.file),
-        None => location.file.clone(),
-    });
-    Issue {
-        id: IssueId::clone(&occurrence.issue_id),
-        short_id: None,
-        title: occurrence.title.clone(),
-        description: occurrence.description.clone(),
-        issue_type: occurrence.issue_type,
-        priority: occurrence.priority,
-        severity: occurrence.severity,
-        status: Status::Open,
-        reporter_id: occurrence.reporter_id.clone(),
-        assignee_id: occurrence.assignee_id.clone(),
-        tags: tidy_tags(Vec::new(), &occurrence.tags),
-        component: occurrence.component.clone(),
-        source: occurrence.source,
-        project: occurrence.project.clone(),
-        service: occurrence.service.clone(),
-        environment: occurrence.environment.clone(),
-        release: occurrence.release.clone(),
-        error_kind: tracing_issues::event::error_kind(&details.error).to_owned(),
-        location: location.unwrap_or_default(),
-        keywords: keywords(details),
-        fingerprint: occurrence.fingerprint,
-        grouping_version: tracing_issues::fingerprint::VERSION,
-        occurrences: 0,
-        first_seen: occurrence.first_at,
-        last_seen: occurrence.last_at,
-        created_at: occurrence.first_at,
-        updated_at: occurrence.first_at,
-        resolved_at: None,
-        old_releases: Vec::new(),
-        mute: None,
-        regression: None,
-        hours: Hours::default(),
-        comments: 0,
-        head_event: occurrence.event_id,
-        decided: Decided::default(),
-        parts: Vec::new(),
-        version: 0,
     }
 }

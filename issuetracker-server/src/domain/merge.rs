@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
 use super::{
-    Activity, ActivityKind, Comment, Issue, IssueId,
+    Activity, ActivityKind, Comment, Issue, IssueId, Status,
     fold::{self, Recurrence, tidy_tags},
     part::{self, Part},
 };
@@ -93,6 +93,7 @@ pub fn split(issue: &mut Issue, comments: &[Comment], id: &IssueId, user_id: &st
     own.comments = written.len() as u64;
     own.updated_at = now;
     own.version += 1;
+    reopen_if_it_came_back(&mut own);
     let counted = taken.days.iter().map(|(comment, day)| day.apply(comment, None));
     let entry = |kind: ActivityKind, id: String, timestamp, details| Activity {
         id,
@@ -119,6 +120,16 @@ pub fn split(issue: &mut Issue, comments: &[Comment], id: &IssueId, user_id: &st
         activities,
         issue: own,
     })
+}
+
+/// A part was not looked at while it was merged: if it was done and has happened since, it is not done. Where that may have
+/// been silence or an old release, people decide.
+fn reopen_if_it_came_back(own: &mut Issue) {
+    let is_back = own.resolved_at.is_some_and(|resolved_at| own.last_seen > resolved_at);
+    if own.status.is_done() && is_back && own.mute.is_none() && own.old_releases.is_empty() {
+        own.status = Status::Open;
+        own.resolved_at = None;
+    }
 }
 
 fn named(issue: &Issue) -> Map<String, Value> {

@@ -3,6 +3,7 @@
 
 pub mod filter;
 pub mod fold;
+mod head;
 pub mod hours;
 pub mod issue;
 pub mod merge;

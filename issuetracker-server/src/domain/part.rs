@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use super::{
     Comment, Hours, Issue, IssueId, Occurrence,
     fold::{self, Recurrence},
-    hour_of,
+    head, hour_of,
 };
 
 /// In the details of an entry of a merged issue's history: the part that it belongs to, unless that is the issue itself.
@@ -59,7 +59,7 @@ pub(super) fn count(issue: &mut Issue, occurrence: &Occurrence) -> Option<IssueI
     match part_of(issue, occurrence) {
         // The earliest event speaks for the issue, whatever order they arrive in.
         None if (occurrence.first_at, occurrence.event_id) < (issue.first_seen, issue.head_event) => {
-            fold::take_head(issue, fold::issue_of(occurrence));
+            head::take_head(issue, head::issue_of(occurrence));
         }
         None => (),
         Some(index) => {
@@ -69,7 +69,7 @@ pub(super) fn count(issue: &mut Issue, occurrence: &Occurrence) -> Option<IssueI
             fold::add_day(&mut part.days, occurrence);
             // Somebody has chosen whose title stays.
             if index == 0 && part.issue.head_event == occurrence.event_id {
-                fold::take_head(issue, fold::issue_of(occurrence));
+                head::take_head(issue, head::issue_of(occurrence));
             }
             issue.first_seen = first_seen;
         }
@@ -149,7 +149,7 @@ pub(super) fn settle(issue: &mut Issue) {
 fn recount(issue: &mut Issue) {
     let parts = std::mem::take(&mut issue.parts);
     let Some(own) = parts.first() else { return };
-    fold::take_head(issue, own.issue.clone());
+    head::take_head(issue, own.issue.clone());
     issue.occurrences = parts.iter().map(|part| part.issue.occurrences).sum();
     issue.hours = Hours::default();
     parts.iter().for_each(|part| issue.hours.add_all(&part.issue.hours));

@@ -188,4 +188,13 @@ pub(crate) async fn parts_of_parts_are_split_one_by_one(store: &dyn IssueStore) 
     assert_eq!(ingest(store, &[event("alpha", 95, 1, "a")]).await, [NEW]);
     let issue = store.issue(&a).await.unwrap().unwrap();
     assert_eq!((&issue.id, issue.occurrences), (&a, 113));
+
+    // What was done, and came back while it was a part, is open; what did not come back is done.
+    for id in [&a, &c] {
+        crate::resolve(store, id, 200).await;
+        store.merge(id, &b, "ada", at(201)).await.unwrap();
+    }
+    ingest(store, &[event("alpha", 210, 1, "a")]).await;
+    let (_, issues) = store.split(&b, &[a.clone(), c.clone()], "ada", at(220)).await.unwrap();
+    assert_eq!(issues.iter().map(|issue| issue.status).collect::<Vec<_>>(), [Status::Open, Status::Resolved]);
 }

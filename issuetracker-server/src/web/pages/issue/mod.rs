@@ -26,7 +26,7 @@ use tracing_issues::event::UnknownWord;
 use self::view::{Content, IssuePageView};
 use crate::{
     auth::Principal,
-    domain::{Issue, IssueChange, IssueId, MutedUntil, Status, short_id},
+    domain::{Comment, Issue, IssueChange, IssueId, MutedUntil, Status, short_id},
     store::{Neighbourhood, StoreError, Which},
     triage::invalid,
     web::{
@@ -44,6 +44,9 @@ use crate::{
 
 /// The newest occurrences that are read, for the table and the distributions.
 const OCCURRENCES: usize = 100;
+
+/// So many times as many comments are looked through for the newest.
+const COMMENT_PAGES: usize = 20;
 
 /// Entries of the timeline that the page shows.
 const ENTRIES: usize = 200;
@@ -122,7 +125,7 @@ async fn page(
     shown: Option<Neighbourhood>,
 ) -> Result<Response, Problem> {
     let occurrences = state.triage.occurrences(&issue.id, None, OCCURRENCES).await?.items;
-    let comments = state.triage.comments(&issue.id, None, ENTRIES).await?.items;
+    let comments = newest_comments(state, &issue.id).await?;
     let history = state.triage.history(&issue.id, None, ENTRIES).await?.items;
     let trace_id = shown.as_ref().and_then(|shown| shown.activity.details.get("trace_id")?.as_str());
     let related = match trace_id {
@@ -142,8 +145,22 @@ async fn page(
     Ok(super::show(state, principal, "issue.html", &issue.title, "issues", &view)?.into_response())
 }
 
+/// The newest comments, oldest first: a service that reports every day must not hide what people wrote last.
+async fn newest_comments(state: &WebState, id: &IssueId) -> Result<Vec<Comment>, Problem> {
+    let (mut comments, mut after) = (Vec::new(), None);
+    for _ in 0..COMMENT_PAGES {
+        let page = state.triage.comments(id, after.as_ref(), ENTRIES).await?;
+        comments.extend(page.items);
+        after = page.next;
+        if after.is_none() {
+            break;
+        }
+    }
+    Ok(comments.split_off(comments.len().saturating_sub(ENTRIES)))
+}
+
 async fn as_json(state: &WebState, issue: Issue, latest: Option<Neighbourhood>) -> Result<Json<Value>, Problem> {
-    let comments = state.triage.comments(&issue.id, None, ENTRIES).await?.items;
+    let comments = newest_comments(state, &issue.id).await?;
     let history = state.triage.history(&issue.id, None, ENTRIES).await?.items;
     Ok(Json(json!({
         "latest_occurrence": latest.map(|latest| ActivityView::from(latest.activity)),

@@ -17,7 +17,7 @@ use crate::{
 const DENSE: usize = 2_000;
 
 /// Matches of a filter are counted up to here; who looks for less than everything learns that there are more.
-const COUNTED: usize = 10_000;
+const COUNTED: usize = 2_000;
 
 /// The most services and environments to choose from.
 const MAX_CHOICES: usize = 500;

@@ -66,6 +66,13 @@ scenario("choosing filters narrows the list, and the address says which", async 
   assert.deepEqual(await shortTitles(page), ["archive"]);
 });
 
+scenario("a row says how many hosts are affected, and a host finds its issues", async ({ page, server }) => {
+  for (const host of ["node-1", "node-2"]) await server.accept({ title: "seen on hosts", service: "hosts", host, created_at: ago(50) });
+  await page.goto("/issues?q=host:node-2");
+  assert.deepEqual(await titles(page), ["seen on hosts"]);
+  assert.equal(await rows(page).locator(".m-hosts").innerText(), "2 hosts");
+});
+
 scenario("the order can be chosen", async ({ page }) => {
   await page.goto("/issues");
   assert.deepEqual((await shortTitles(page)).slice(0, 4), ["connection", "quote", "refused", "archive"]);
@@ -103,7 +110,7 @@ scenario("the search finds words, phrases and keys, and is the whole filter", as
   assert.equal(await page.locator("select[name=environment]").inputValue(), "production");
   await search(page, "is:open refused");
   assert.equal(await page.locator("select[name=environment]").inputValue(), "", "what was taken out of the text is not chosen any more");
-  await search(page, "-service:feed,bulk,time -limit");
+  await search(page, "-service:feed,bulk,time,hosts -limit");
   assert.deepEqual(await shortTitles(page), ["archive"]);
   await search(page, '"connection refused"');
   assert.deepEqual(await shortTitles(page), ["connection"]);

@@ -381,7 +381,7 @@ fn of_part(part: &IssueId) -> (String, Value) {
     (PART.to_owned(), json!(part.as_str()))
 }
 
-/// Sorted, each once, and not too many.
+/// Sorted, each once, and not too many; so whatever order they come in gives the same.
 pub(super) fn tidy_tags(mut tags: Vec<String>, more: &[String]) -> Vec<String> {
     tags.extend_from_slice(more);
     tags.sort_unstable();

@@ -68,6 +68,7 @@ pub(super) fn issue_of(occurrence: &Occurrence) -> Issue {
         error_kind: tracing_issues::event::error_kind(&details.error).to_owned(),
         location: location.unwrap_or_default(),
         keywords: keywords(details),
+        hosts: Vec::new(),
         fingerprint: occurrence.fingerprint,
         grouping_version: tracing_issues::fingerprint::VERSION,
         occurrences: 0,

@@ -52,6 +52,8 @@ pub struct Issue {
     pub location: String,
     /// Short values of the first occurrence's fields, with their names: they are searched, and shown nowhere.
     pub keywords: String,
+    /// Hosts that it happened on, sorted; of many, the first by name.
+    pub hosts: Vec<String>,
     /// Identity; absent for what people wrote.
     pub fingerprint: Option<Fingerprint>,
     /// The rules that the fingerprint was made by.

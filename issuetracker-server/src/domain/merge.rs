@@ -38,6 +38,7 @@ pub fn merge(
     into.first_seen = into.first_seen.min(from.first_seen);
     into.last_seen = into.last_seen.max(from.last_seen);
     into.hours.add_all(&from.hours);
+    into.hosts = tidy_tags(std::mem::take(&mut into.hosts), &from.hosts);
     if !into.decided.tags {
         into.tags = tidy_tags(std::mem::take(&mut into.tags), &from.tags);
     }

@@ -55,6 +55,10 @@ pub(super) fn count(issue: &mut Issue, occurrence: &Occurrence) -> Option<IssueI
     issue.occurrences += occurrence.count;
     issue.last_seen = issue.last_seen.max(occurrence.last_at);
     issue.hours.add(hour_of(occurrence.last_at), occurrence.count);
+    if !occurrence.details.host.is_empty() && !issue.hosts.contains(&occurrence.details.host) {
+        let host = occurrence.details.host.clone();
+        issue.hosts = fold::tidy_tags(std::mem::take(&mut issue.hosts), &[host]);
+    }
     let mut part_id = None;
     match part_of(issue, occurrence) {
         // The earliest event speaks for the issue, whatever order they arrive in.
@@ -151,6 +155,7 @@ fn recount(issue: &mut Issue) {
     let Some(own) = parts.first() else { return };
     head::take_head(issue, own.issue.clone());
     issue.occurrences = parts.iter().map(|part| part.issue.occurrences).sum();
+    issue.hosts = parts.iter().fold(Vec::new(), |hosts, part| fold::tidy_tags(hosts, &part.issue.hosts));
     issue.hours = Hours::default();
     parts.iter().for_each(|part| issue.hours.add_all(&part.issue.hours));
     for part in &parts {

@@ -51,6 +51,8 @@ pub struct IssueShape {
     location: String,
     #[serde(default)]
     keywords: String,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    hosts: Vec<String>,
     fingerprint: Option<String>,
     grouping_version: u8,
     occurrences: u64,
@@ -129,6 +131,7 @@ impl From<&Issue> for IssueShape {
             error_kind: issue.error_kind.clone(),
             location: issue.location.clone(),
             keywords: issue.keywords.clone(),
+            hosts: issue.hosts.clone(),
             fingerprint: issue.fingerprint.map(|fingerprint| fingerprint.to_string()),
             grouping_version: issue.grouping_version,
             occurrences: issue.occurrences,
@@ -218,6 +221,7 @@ impl IssueShape {
             error_kind: line.error_kind,
             location: line.location,
             keywords: line.keywords,
+            hosts: line.hosts,
             fingerprint: optional(line.fingerprint)?,
             grouping_version: line.grouping_version,
             occurrences: line.occurrences,

@@ -257,6 +257,8 @@ pub enum Facet {
     Assignee,
     /// Their labels.
     Tag,
+    /// Where they happened.
+    Host,
 }
 
 /// The most issues whose hours are added for a [`Trend`].

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use issuetracker_server::{
     domain::{Filter, IssueChange, IssueType, MutedUntil, Occurrence, Severity, Status, hour_of},
-    store::{IssueQuery, IssueStore, Sort},
+    store::{Facet, IssueQuery, IssueStore, Sort},
 };
 
 use crate::{at, ingest, occurrence, resolve};
@@ -120,6 +120,31 @@ pub(crate) async fn the_overview_counts_what_the_list_would_show(store: &dyn Iss
     let overview = store.overview(&social).await.unwrap();
     assert_eq!(overview.by_status, BTreeMap::from([("open", 1)]));
     assert_eq!((overview.unassigned, overview.regressed, overview.muted), (1, 0, 0));
+}
+
+pub(crate) async fn hosts_are_known_by_the_list(store: &dyn IssueStore) {
+    let on = |title: &str, second: i64, host: &str| {
+        let mut occurrence = occurrence(title, second);
+        occurrence.event_id = uuid::Uuid::from_u128(u128::try_from(second).unwrap());
+        occurrence.details.host = host.to_owned();
+        occurrence
+    };
+    let all = [on("alpha one", 10, "b"), on("alpha one", 20, "a"), on("alpha one", 30, "b"), on("beta two", 40, "c")];
+    ingest(store, &all[..1]).await;
+    ingest(store, &all[1..]).await;
+    let issue = store.issue(&all[0].issue_id).await.unwrap().unwrap();
+    assert_eq!(issue.hosts, ["a", "b"]);
+    let by = |filter: &str| {
+        titles(store, IssueQuery { filter: filter.parse().unwrap(), limit: 10, ..IssueQuery::default() })
+    };
+    assert_eq!(by("host:a").await, ["alpha one"]);
+    assert_eq!(by("host:a,c").await, ["beta two", "alpha one"]);
+    assert_eq!(by("-host:c").await, ["alpha one"]);
+    assert_eq!(store.values(Facet::Host, "", 10).await.unwrap(), ["a", "b", "c"]);
+    store.merge(&all[3].issue_id, &all[0].issue_id, "ada", at(50)).await.unwrap();
+    assert_eq!(by("host:c").await, ["alpha one"]);
+    store.split(&all[0].issue_id, std::slice::from_ref(&all[3].issue_id), "ada", at(60)).await.unwrap();
+    assert_eq!(by("host:c").await, ["beta two"]);
 }
 
 /// What came back, what is muted and for how long; in lists and in counts.

@@ -11,6 +11,7 @@ impl Term {
             Test::Fact(fact, _) => Some(fact.key()),
             Test::Assigned(_) => Some("assigned"),
             Test::Tag(_) => Some("tag"),
+            Test::Host(_) => Some("host"),
             Test::Seen(moment, _) => Some(moment.key()),
         }
     }

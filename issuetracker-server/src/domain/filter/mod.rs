@@ -46,6 +46,8 @@ pub enum Test {
     Assigned(Vec<Option<String>>),
     /// It has one of these labels.
     Tag(Vec<String>),
+    /// It happened on one of these hosts.
+    Host(Vec<String>),
     /// It happened then.
     Seen(Moment, Window),
 }
@@ -227,6 +229,7 @@ impl Test {
                 issue.assignee_id.as_deref() == person
             }),
             Self::Tag(tags) => tags.iter().any(|tag| issue.tags.contains(tag)),
+            Self::Host(hosts) => hosts.iter().any(|host| issue.hosts.contains(host)),
             Self::Seen(moment, window) => {
                 let (first, last) = match moment {
                     Moment::First => (issue.first_seen, issue.first_seen),

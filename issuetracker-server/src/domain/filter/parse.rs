@@ -6,7 +6,7 @@ use super::{Fact, Filter, MAX_TERMS, Moment, State, Term, Test, window};
 use crate::domain::{IssueType, Priority, Severity};
 
 /// Every key, as it is printed; `tag.` is followed by the label's own key.
-pub const KEYS: [&str; 15] = [
+pub const KEYS: [&str; 16] = [
     "is",
     "service",
     "env",
@@ -16,6 +16,7 @@ pub const KEYS: [&str; 15] = [
     "component",
     "kind",
     "assigned",
+    "host",
     "release",
     "tag",
     "tag.",
@@ -102,6 +103,7 @@ fn test(key: &str, values: Vec<String>) -> Result<Option<Test>, FilterError> {
             return Ok(Some(Test::Assigned(values.into_iter().map(person).collect())));
         }
         "tag" => return Ok(Some(Test::Tag(values))),
+        "host" => return Ok(Some(Test::Host(values))),
         // As the label is stored; its own key is as it was written.
         "tag." => {
             let own = &key["tag.".len()..];
@@ -346,7 +348,7 @@ mod tests {
     fn keys_have_other_names() {
         check("status:open environment:test assignee:nobody", "is:open env:test assigned:none");
         check("tag.region:eu,us tag.Team:a tag:x", "tag:region:eu,region:us tag:Team:a tag:x");
-        check("SERVICE:a is:all", "service:a");
+        check("SERVICE:a is:all host:a,b", "service:a host:a,b");
         check("first:24h last:>14d seen:2026-11-20", "first:<1d last:>2w seen:2026-11-20");
     }
 

@@ -29,6 +29,7 @@ impl fmt::Display for Term {
             Test::Assigned(people) => {
                 write_values(f, "assigned", people.iter().map(|person| person.as_deref().unwrap_or("none")))
             }
+            Test::Host(hosts) => write_values(f, "host", hosts.iter().map(String::as_str)),
             Test::Tag(tags) => write_values(f, "tag", tags.iter().map(String::as_str)),
             Test::Seen(moment, window) => write!(f, "{}:{window}", moment.key()),
         }

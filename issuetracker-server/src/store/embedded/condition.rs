@@ -8,12 +8,12 @@ use crate::domain::{
     filter::{Fact, ME, Moment, State, Test, Window},
 };
 
-/// How many issues are thought to pass: of the few, labels are looked up; the many are asked one by one.
+/// How many issues are thought to pass: of the few, labels and hosts are looked up; the many are asked one by one.
 #[derive(Clone, Copy)]
 pub(super) enum Expected {
-    /// A label is looked up.
+    /// They are looked up.
     Few,
-    /// Each issue is asked for the label.
+    /// Each issue is asked.
     Many,
 }
 
@@ -44,7 +44,8 @@ impl Conditions {
                     values.iter().map(|value| text(value)).collect(),
                 ),
                 Test::Assigned(people) => is_assigned(people, user_id),
-                Test::Tag(tags) => (has_tag(tags.len(), expected), tags.iter().map(|tag| text(tag)).collect()),
+                Test::Tag(tags) => has_one_of("issue_tags", "tag", tags, expected),
+                Test::Host(hosts) => has_one_of("issue_hosts", "host", hosts, expected),
                 Test::Seen(moment, window) => is_seen(*moment, *window, now),
             };
             let sql = if term.is_negated { format!("NOT coalesce(({sql}), 0)") } else { format!("({sql})") };
@@ -135,14 +136,15 @@ fn is_assigned(people: &[Option<String>], user_id: &str) -> (String, Vec<Value>)
     (any.join(" OR "), named)
 }
 
-fn has_tag(count: usize, expected: Expected) -> String {
-    let marks = marks(count);
-    match expected {
-        Expected::Few => format!("id IN (SELECT issue_id FROM issue_tags WHERE tag IN ({marks}))"),
+fn has_one_of(table: &str, column: &str, all: &[String], expected: Expected) -> (String, Vec<Value>) {
+    let marks = marks(all.len());
+    let sql = match expected {
+        Expected::Few => format!("id IN (SELECT issue_id FROM {table} WHERE {column} IN ({marks}))"),
         Expected::Many => {
-            format!("EXISTS (SELECT 1 FROM issue_tags WHERE tag IN ({marks}) AND issue_id = issues.id)")
+            format!("EXISTS (SELECT 1 FROM {table} WHERE {column} IN ({marks}) AND issue_id = issues.id)")
         }
-    }
+    };
+    (sql, all.iter().map(|value| text(value)).collect())
 }
 
 fn is_seen(moment: Moment, window: Window, now: Timestamp) -> (String, Vec<Value>) {

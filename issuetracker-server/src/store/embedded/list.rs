@@ -166,6 +166,7 @@ pub(super) fn values(
         Facet::Fact(fact) => ("issues", condition::column(fact)),
         Facet::Assignee => ("issues", "assignee_id"),
         Facet::Tag => ("issue_tags", "tag"),
+        Facet::Host => ("issue_hosts", "host"),
     };
     let sql = format!(
         "WITH RECURSIVE found (value) AS (SELECT min({column}) FROM {table} WHERE {column} >= ?1 UNION ALL \

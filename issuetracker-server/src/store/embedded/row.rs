@@ -17,7 +17,7 @@ use crate::{
 
 /// The columns of an issue, in the order in which [`save_issue`] has its values.
 pub(super) const ISSUE_COLUMNS: &str = "id, short_id, title, description, type, priority, severity, status, reporter_id, \
-     assignee_id, tags, component, source, project, service, environment, release, error_kind, location, keywords, fingerprint, \
+     assignee_id, tags, component, source, project, service, environment, release, error_kind, location, keywords, hosts, fingerprint, \
      grouping_version, occurrences, first_seen, last_seen, created_at, updated_at, resolved_at, muted_until, mute, \
      regression, hours, comments, head_event, decided, parts, old_releases, version, trend";
 
@@ -58,6 +58,7 @@ pub(super) fn issue(row: &Row<'_>) -> rusqlite::Result<Issue> {
         error_kind: row.get("error_kind")?,
         location: row.get("location")?,
         keywords: row.get("keywords")?,
+        hosts: json(row, "hosts")?,
         fingerprint: match row.get::<_, Option<String>>("fingerprint")? {
             Some(_) => Some(word(row, "fingerprint")?),
             None => None,
@@ -112,7 +113,7 @@ pub(super) fn save_counted(connection: &Connection, before: &Issue, issue: &Issu
 pub(super) fn save_issue(connection: &Connection, issue: &Issue) -> Result<(), StoreError> {
     let Decided { priority, assignee, tags } = issue.decided;
     let decided = u8::from(priority) | u8::from(assignee) << 1 | u8::from(tags) << 2;
-    let values: [&dyn ToSql; 39] = [
+    let values: [&dyn ToSql; 40] = [
         &issue.id.as_str(),
         &issue.short_id.as_ref().map(IssueId::as_str),
         &issue.title,
@@ -133,6 +134,7 @@ pub(super) fn save_issue(connection: &Connection, issue: &Issue) -> Result<(), S
         &issue.error_kind,
         &issue.location,
         &issue.keywords,
+        &serde_json::Value::from(issue.hosts.clone()).to_string(),
         &issue.fingerprint.map(|fingerprint| fingerprint.to_string()),
         &issue.grouping_version,
         &issue.occurrences,

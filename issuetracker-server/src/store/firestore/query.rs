@@ -59,7 +59,7 @@ pub(super) fn issues(filter: &ListFilter, user_id: &str, statuses: &[Status]) ->
                 _ => None,
             },
             Test::Is(states) if statuses_of(states).is_some() => continue,
-            Test::Is(_) | Test::Seen(..) | Test::Text(_) => None,
+            Test::Is(_) | Test::Seen(..) | Test::Host(_) | Test::Text(_) => None,
         };
         is_rest |= asked.is_none();
         filters.extend(asked);

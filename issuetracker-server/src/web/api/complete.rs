@@ -86,6 +86,7 @@ fn source_of(key: &str) -> Option<Source> {
         "priority" => Priority::ALL.iter().map(|word| word.as_str()).collect(),
         "type" => IssueType::ALL.iter().map(|word| word.as_str()).collect(),
         "first" | "last" | "seen" => TIMES.to_vec(),
+        "host" => return Some(Source::Stored(Facet::Host, &[])),
         "tag" => return Some(Source::Stored(Facet::Tag, &[])),
         "assigned" | "assignee" => return Some(Source::Stored(Facet::Assignee, &["me", "none"])),
         key => {

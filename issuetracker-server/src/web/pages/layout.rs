@@ -150,6 +150,9 @@ pub(crate) struct RowView {
     last_seen: TimeView,
     assignee_id: String,
     comments: u64,
+    /// How many hosts are affected, and which.
+    hosts: usize,
+    hosts_text: String,
 }
 
 impl RowView {
@@ -179,6 +182,8 @@ impl RowView {
             last_seen: TimeView::new(issue.last_seen, now),
             assignee_id: issue.assignee_id.clone().unwrap_or_default(),
             comments: issue.comments,
+            hosts: issue.hosts.len(),
+            hosts_text: issue.hosts.join(", "),
         }
     }
 }

@@ -210,6 +210,7 @@ mod tests {
             error_kind: String::new(),
             location: String::new(),
             keywords: String::new(),
+            hosts: Vec::new(),
             fingerprint: Some(fingerprint),
             grouping_version: 1,
             occurrences: 1,

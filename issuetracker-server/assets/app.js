@@ -170,6 +170,7 @@
     else if (!created.size) say(`${issues(changed.size, "")} changed`, "show");
     else say(`${issues(created.size, "new ")}, ${changed.size} changed`, "show");
     document.title = `(${all}) ${title}`;
+    $("link[rel=icon]").href = "/assets/favicon-unread.svg";
   };
   live.addEventListener("click", (event) => {
     if (event.ctrlKey || event.metaKey || event.shiftKey) return;

@@ -33,6 +33,7 @@ scenario("a new issue is announced, rows stay where they are, and a click shows 
   await banner(page).getByText("1 new issue — show").waitFor();
   assert.equal(await banner(page).getAttribute("role"), "status");
   assert.match(await page.title(), /^\(1\) Issues/);
+  assert.match(await page.locator("link[rel=icon]").getAttribute("href"), /unread/);
   assert.deepEqual(await layout(page), before);
 
   await runExample(server, "storm", ["--rate", "max", "--distinct", "3", "--events", "3", "--threads", "1"]);

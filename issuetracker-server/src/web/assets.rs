@@ -21,6 +21,7 @@ const JS: &str = concat!(
     include_str!("../../assets/issue.js")
 );
 const ICON: &str = include_str!("../../assets/favicon.svg");
+const UNREAD_ICON: &str = include_str!("../../assets/favicon-unread.svg");
 
 /// The addresses of the assets.
 pub(crate) struct Assets {
@@ -46,6 +47,7 @@ pub(crate) async fn serve(State(state): State<WebState>, Path(name): Path<String
     let (kind, text, cache) = match path {
         path if path == state.assets.css_url => ("text/css; charset=utf-8", CSS, FOR_EVER),
         path if path == state.assets.js_url => ("text/javascript; charset=utf-8", JS, FOR_EVER),
+        path if path == "/assets/favicon-unread.svg" => ("image/svg+xml", UNREAD_ICON, "public, max-age=86400"),
         path if path == "/assets/favicon.svg" => ("image/svg+xml", ICON, "public, max-age=86400"),
         _ => return Err(Problem::not_found("file")),
     };

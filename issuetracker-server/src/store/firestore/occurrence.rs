@@ -8,6 +8,9 @@ use crate::{
     store::{Cursor, Neighbourhood, StoreError, Which},
 };
 
+/// Occurrences of one trace that an issue is thought to have.
+const OCCURRENCES_OF_ISSUE: usize = 10;
+
 impl FirestoreStore {
     pub(super) async fn read_occurrence(
         &self,
@@ -39,13 +42,13 @@ impl FirestoreStore {
     }
 
     pub(super) async fn list_issues_of_trace(&self, trace_id: &str, limit: usize) -> Result<Vec<IssueId>, StoreError> {
-        let query = query::occurrences_of_trace(trace_id, limit);
+        let query = query::occurrences_of_trace(trace_id, limit * OCCURRENCES_OF_ISSUE);
         let documents = self.client.query(self.client.documents_path(), query).await?;
         let mut ids = BTreeSet::new();
         // What is left beneath an issue that was merged is found beneath the other, too.
         for id in documents.iter().filter_map(|document| self.paths().issue_of(&document.name)) {
             ids.insert(self.resolved(&id).await?);
         }
-        Ok(ids.into_iter().collect())
+        Ok(ids.into_iter().take(limit).collect())
     }
 }

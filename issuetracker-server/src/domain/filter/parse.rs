@@ -241,8 +241,9 @@ impl Reader<'_> {
             }
             return Ok(None);
         }
-        // `type::Path` and `status://` are text as well.
-        if after.starts_with([':', '/']) {
+        // `type::Path` and `status://` are text as well, and so is the other name of a key without a value: `error: refused`.
+        let has_value = !after.is_empty() && !after.starts_with(is_space);
+        if after.starts_with([':', '/']) || !has_value && !KEYS.contains(&lower.as_str()) {
             return Ok(None);
         }
         let key = key.to_owned();
@@ -335,6 +336,7 @@ mod tests {
             r#"is:open,in-progress service:"news feed" timeout "connection refused" "http://x" "io::Error" "feed.rs:42""#,
         );
         check("localhost:8080 a: :b - --flag type::Kind", r#""localhost:8080" "a:" ":b" "-" "--flag" "type::Kind""#);
+        check("error: refused status: 503", r#""error:" refused "status:" 503"#);
         check(r#""status: 503" "is:done""#, r#""status: 503" "is:done""#);
         check("", "");
     }

@@ -8,6 +8,7 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
+    auth::Login,
     config::{Config, StoreConfig},
     dead_letters::DeadLetters,
     health::{Health, PROJECTION},
@@ -25,6 +26,9 @@ const DRAIN_TIMEOUT: Duration = Duration::from_secs(4);
 
 /// How long the consumer may take, counted from the same moment.
 const CONSUMER_TIMEOUT: Duration = Duration::from_secs(9);
+
+/// How often sessions and logins that are over are forgotten. They count no longer in any case.
+const SWEEP_EVERY: Duration = Duration::from_secs(600);
 
 /// How long the last news for other servers may take.
 const BROADCAST_TIMEOUT: Duration = Duration::from_secs(1);
@@ -49,6 +53,8 @@ pub async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<
     let dead_letters = make_dead_letters(&config, &intake, &store);
     let triage = Triage::new(Arc::clone(&store), intake.clone(), notifier.clone());
     let shared_store = Arc::clone(&store);
+    let login = config.login.clone().map(|login| Login::new(login, Arc::clone(&store)).map(Arc::new));
+    let login = login.transpose().map_err(anyhow::Error::from_boxed).context("login cannot be prepared")?;
     // Before anything is committed: what is must be told.
     let broadcast = start_broadcast(&config, &notifier, &store, &health)?;
     let state = WebState::new(
@@ -64,7 +70,11 @@ pub async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<
         address,
         config.retention,
         &config.limits,
+        login.clone(),
     );
+    if let Some(login) = login {
+        tokio::spawn(sweep(login));
+    }
 
     tokio::spawn(retention::run(Arc::clone(&shared_store), config.retention, shutdown.clone()));
     let consumer = start_consumer(&config, committer, shared_store, health, &shutdown);
@@ -91,6 +101,16 @@ pub async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<
     broadcast.finish().await;
     tracing::info!("stopped");
     Ok(())
+}
+
+/// Forgets sessions and logins that are over, for as long as the process lives.
+async fn sweep(login: Arc<Login>) {
+    loop {
+        tokio::time::sleep(SWEEP_EVERY).await;
+        if let Err(error) = login.sweep(jiff::Timestamp::now()).await {
+            tracing::debug!(%error, "sessions that are over were not forgotten yet");
+        }
+    }
 }
 
 async fn serve(listener: TcpListener, router: axum::Router, shutdown: &CancellationToken) {

@@ -1,6 +1,6 @@
-//! Protection of a server without login: its only wall is the loopback address, and browsers are a hole in it. Any web
-//! page can send requests to 127.0.0.1, and a hostile name can resolve to it; so the request must name a loopback host,
-//! and a change must not come from a foreign page.
+//! Where a request comes from. Any web page can have browsers send requests to us, so a change must not come from a foreign
+//! page. A server under a loopback address has no other wall, and a hostile name can resolve to it; so there a request
+//! must also name a loopback host.
 
 use axum::{
     extract::Request,
@@ -16,17 +16,23 @@ pub enum Refused {
     Origin,
 }
 
-/// Checks one request.
+/// Checks one request. `public_url` is the origin that browsers know; `None` means a loopback address of any name.
 ///
 /// # Errors
 /// If it must not be served.
-pub fn check(request: &Request) -> Result<(), Refused> {
+pub fn check(request: &Request, public_url: Option<&str>) -> Result<(), Refused> {
     let headers = request.headers();
     let authority = request.uri().authority().map(axum::http::uri::Authority::as_str);
     let host = authority.or_else(|| text(headers, header::HOST)).unwrap_or_default();
-    if !is_loopback(host) {
+    // Plain http is for this machine only; behind TLS the cookie tells hosts apart.
+    let public = public_url.filter(|url| url.starts_with("https://"));
+    if public.is_none() && !is_loopback(host) {
         return Err(Refused::Host);
     }
+    let is_ours = |origin: &str| match public {
+        Some(public) => origin.eq_ignore_ascii_case(public),
+        None => origin.strip_prefix("http://").is_some_and(|origin| origin.eq_ignore_ascii_case(host)),
+    };
     if matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS) {
         return Ok(());
     }
@@ -36,9 +42,7 @@ pub fn check(request: &Request) -> Result<(), Refused> {
             None | Some("same-origin" | "none") => Ok(()),
             Some(_) => Err(Refused::Origin),
         },
-        Some(origin) if origin.strip_prefix("http://").is_some_and(|origin| origin.eq_ignore_ascii_case(host)) => {
-            Ok(())
-        }
+        Some(origin) if is_ours(origin) => Ok(()),
         Some(_) => Err(Refused::Origin),
     }
 }
@@ -73,7 +77,7 @@ mod tests {
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
-        assert_eq!(check(&request.body(Body::empty()).unwrap()), expected, "{headers:?}");
+        assert_eq!(check(&request.body(Body::empty()).unwrap(), None), expected, "{headers:?}");
     }
 
     #[test]
@@ -96,5 +100,26 @@ mod tests {
         check_request(Method::POST, &[host, ("origin", "null")], Err(Refused::Origin));
         check_request(Method::PATCH, &[host, ("sec-fetch-site", "cross-site")], Err(Refused::Origin));
         check_request(Method::GET, &[host, ("origin", "http://evil.example")], Ok(()));
+    }
+
+    #[test]
+    fn a_public_address_is_the_only_origin_of_changes() {
+        let ours = Some("https://issues.example.com");
+        let send = |method: Method, headers: &[(&str, &str)]| {
+            let request = headers
+                .iter()
+                .fold(Request::builder().method(method), |request, (name, value)| request.header(*name, *value));
+            check(&request.body(Body::empty()).unwrap(), ours)
+        };
+        // A proxy may call us by another name.
+        let host = ("host", "10.0.0.7:8080");
+        assert_eq!(send(Method::POST, &[host, ("origin", "https://issues.example.com")]), Ok(()));
+        assert_eq!(send(Method::GET, &[host, ("origin", "https://evil.example")]), Ok(()));
+        for origin in
+            ["http://issues.example.com", "https://issues.example.com.evil.example", "http://10.0.0.7:8080", "null"]
+        {
+            assert_eq!(send(Method::POST, &[host, ("origin", origin)]), Err(Refused::Origin), "{origin}");
+        }
+        assert_eq!(send(Method::POST, &[host, ("sec-fetch-site", "same-site")]), Err(Refused::Origin));
     }
 }

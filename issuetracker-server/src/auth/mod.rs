@@ -1,8 +1,20 @@
-//! Who makes a request. Until login is configured there is one answer: the local administrator, and then only for
-//! requests that come from this machine and are meant for it ([`local`]).
+//! Who makes a request. With login, whoever has a session ([`login`]); without, there is one answer, the local
+//! administrator, and then only for requests that come from this machine and are meant for it ([`local`]).
 
+mod identity;
 pub mod local;
+mod login;
+mod provider;
+mod sessions;
+mod token;
+mod users;
 
+pub use self::login::Login;
+pub(crate) use self::{
+    identity::Stranger,
+    login::{Callback, LoginError, MAX_LOGIN},
+    provider::ProviderError,
+};
 use crate::domain::{Permission, Role};
 
 /// Who makes a request.
@@ -14,12 +26,19 @@ pub struct Principal {
     pub display_name: String,
     /// What they may do.
     pub role: Role,
+    /// The session's id, of whoever has one.
+    pub session: Option<String>,
 }
 
 impl Principal {
     /// Everybody who reaches a server without login.
     pub fn local_admin() -> Self {
-        Self { user_id: "local-admin".to_owned(), display_name: "Local admin".to_owned(), role: Role::Admin }
+        Self {
+            user_id: "local-admin".to_owned(),
+            display_name: "Local admin".to_owned(),
+            role: Role::Admin,
+            session: None,
+        }
     }
 
     /// Whether they may.

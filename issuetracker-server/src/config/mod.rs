@@ -3,6 +3,7 @@
 
 mod kafka;
 mod limits;
+mod login;
 mod variables;
 
 use std::{fmt, net::SocketAddr, path::PathBuf, time::Duration};
@@ -11,6 +12,7 @@ use self::variables::Variables;
 pub use self::{
     kafka::{KafkaConfig, KafkaSecurity, Secret},
     limits::Limits,
+    login::{GOOGLE, LoginConfig, is_this_machine},
 };
 use crate::retention::Retention;
 
@@ -21,6 +23,8 @@ pub struct Config {
     pub http_addr: SocketAddr,
     /// How much one client may ask.
     pub limits: Limits,
+    /// Who may log in; without it everybody on this machine is ADMIN.
+    pub login: Option<LoginConfig>,
     /// Where issues are stored.
     pub store: StoreConfig,
     /// The consumer; without it events come over HTTP only.
@@ -96,11 +100,14 @@ impl Config {
         let mut variables = Variables::of(pairs);
         let http_addr = variables.parse("HTTP_ADDR", "expected an address and port such as 127.0.0.1:8080");
         let http_addr = http_addr.unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], 8080)));
-        if !http_addr.ip().is_loopback() {
+        let problems = variables.count();
+        let login = login::read(&mut variables, http_addr);
+        // A login that cannot be read is no reason to complain that there is none.
+        if login.is_none() && !http_addr.ip().is_loopback() && variables.count() == problems {
             variables.problem(
                 "HTTP_ADDR",
                 "without login everybody is ADMIN, so only a loopback address such as 127.0.0.1 may be used; \
-                 put an authenticating proxy on this machine in front of it",
+                 docs/operations.md says how login is configured",
             );
         }
         let limits = limits::read(&mut variables);
@@ -119,12 +126,14 @@ impl Config {
         if tracing_subscriber::EnvFilter::try_new(&log_filter).is_err() {
             variables.problem("LOG", "expected a filter such as `info` or `issuetracker_server=debug,info`");
         }
-        variables.finish(Self { http_addr, limits, store, kafka, retention, log_filter, log_format })
+        variables.finish(Self { http_addr, limits, login, store, kafka, retention, log_filter, log_format })
     }
 
     /// The effective values, a line each, without secrets.
     pub fn describe(&self) -> Vec<(&'static str, String)> {
         let mut lines = vec![("http", self.http_addr.to_string()), ("limits", self.limits.describe())];
+        let login = self.login.as_ref().map(LoginConfig::describe);
+        lines.push(("login", login.unwrap_or_else(|| "none: everybody on this machine is ADMIN".to_owned())));
         match &self.store {
             StoreConfig::Embedded { path } => lines.push(("store", format!("embedded, {}", path.display()))),
             StoreConfig::Firestore { project, database, credentials, emulator } => {

@@ -7,11 +7,18 @@ use super::{Config, ConfigErrors};
 const PREFIX: &str = "ISSUETRACKER_";
 
 /// Every name there is; docs/operations.md has the table.
-const NAMES: [&str; 30] = [
+const NAMES: [&str; 37] = [
     "HTTP_ADDR",
     "HTTP_REQUESTS_PER_MINUTE",
     "HTTP_EVENT_REQUESTS_PER_MINUTE",
     "HTTP_PROXIES",
+    "HTTP_PUBLIC_URL",
+    "OIDC_ISSUER",
+    "OIDC_CREDENTIALS_FILE",
+    "OIDC_DOMAINS",
+    "OIDC_ADMINS",
+    "SESSION_IDLE_MINUTES",
+    "SESSION_MAX_MINUTES",
     "STORE",
     "STORE_PATH",
     "FIRESTORE_PROJECT",
@@ -68,6 +75,11 @@ impl Variables {
 
     pub(super) fn problem(&mut self, name: &str, what: &str) {
         self.problems.push(format!("{PREFIX}{name}: {what}"));
+    }
+
+    /// How many problems came up until now.
+    pub(super) fn count(&self) -> usize {
+        self.problems.len()
     }
 
     pub(super) fn finish(mut self, config: Config) -> Result<Config, ConfigErrors> {

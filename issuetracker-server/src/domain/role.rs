@@ -33,6 +33,14 @@ pub enum Permission {
 }
 
 impl Role {
+    /// Every role.
+    pub const ALL: [Self; 4] = [Self::Admin, Self::Developer, Self::Viewer, Self::Service];
+
+    /// The role of this word.
+    pub fn of_word(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|role| role.as_str() == word)
+    }
+
     /// The word for it outside the process.
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -62,8 +70,7 @@ mod tests {
 
     #[test]
     fn dead_letters_are_the_admins_business() {
-        let may = [Role::Admin, Role::Developer, Role::Viewer, Role::Service]
-            .map(|role| role.may(Permission::ManageDeadLetters));
+        let may = Role::ALL.map(|role| role.may(Permission::ManageDeadLetters));
         assert_eq!(may, [true, false, false, false]);
     }
 }

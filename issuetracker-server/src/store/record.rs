@@ -62,6 +62,24 @@ pub struct Record {
     pub version: i64,
 }
 
+impl Record {
+    /// A field that is a text; empty if there is none.
+    pub fn text(&self, name: &str) -> &str {
+        match self.fields.get(name) {
+            Some(Field::Text(text)) => text,
+            _ => "",
+        }
+    }
+
+    /// A field that is a moment.
+    pub fn time(&self, name: &str) -> Option<Timestamp> {
+        match self.fields.get(name) {
+            Some(Field::Time(time)) => Some(*time),
+            _ => None,
+        }
+    }
+}
+
 /// What has to hold for a write.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Expect {
@@ -84,6 +102,18 @@ pub struct RecordWrite {
     pub fields: Option<Fields>,
     /// On which condition.
     pub expect: Expect,
+}
+
+impl RecordWrite {
+    /// Writes all of a record.
+    pub fn put(kind: Kind, id: &str, fields: Fields, expect: Expect) -> Self {
+        Self { kind, id: id.to_owned(), fields: Some(fields), expect }
+    }
+
+    /// Deletes one.
+    pub fn delete(kind: Kind, id: &str, expect: Expect) -> Self {
+        Self { kind, id: id.to_owned(), fields: None, expect }
+    }
 }
 
 /// Which records, in the order of their ids.

@@ -3,7 +3,9 @@
 
 mod api;
 mod assets;
+mod cookies;
 mod cursor;
+mod identify;
 mod limit;
 mod markdown;
 mod observe;
@@ -34,8 +36,8 @@ pub use self::{
     templates::{TemplateError, Templates},
 };
 use crate::{
-    config::Limits, dead_letters::DeadLetters, health::Health, intake::Intake, notify::Notifier, retention::Retention,
-    store::IssueStore, triage::Triage,
+    auth::Login, config::Limits, dead_letters::DeadLetters, health::Health, intake::Intake, notify::Notifier,
+    retention::Retention, store::IssueStore, triage::Triage,
 };
 
 /// The largest body of a request that is no batch of events.
@@ -59,6 +61,8 @@ pub struct WebState {
     /// What is kept, for pages that show what is left.
     pub(crate) retention: Retention,
     pub(crate) limiter: Arc<Limiter>,
+    /// None without login: then everybody on this machine is ADMIN.
+    pub(crate) login: Option<Arc<Login>>,
 }
 
 impl WebState {
@@ -77,6 +81,7 @@ impl WebState {
         address: SocketAddr,
         retention: Retention,
         limits: &Limits,
+        login: Option<Arc<Login>>,
     ) -> Self {
         let (templates, assets) = (Arc::new(templates), Arc::new(Assets::new()));
         Self {
@@ -93,8 +98,14 @@ impl WebState {
             address,
             retention,
             limiter: Arc::new(Limiter::new(limits)),
+            login,
         }
     }
+}
+
+/// Whether answers to this path are read by programs: then errors are JSON.
+fn is_for_programs(path: &str) -> bool {
+    path.starts_with("/api/") || matches!(path, "/healthz" | "/readyz" | "/metrics")
 }
 
 /// Every route.
@@ -135,6 +146,10 @@ pub fn router(state: WebState) -> Router {
         .route("/dead-letters/replay", post(pages::dead_letters::replay_many))
         .route("/dead-letters/{id}", get(pages::dead_letters::show))
         .route("/dead-letters/{id}/replay", post(pages::dead_letters::replay))
+        .route("/login", get(pages::login::begin))
+        .route("/oauth/callback", get(pages::login::finish))
+        .route("/logout", post(pages::login::logout))
+        .route("/logged-out", get(pages::login::logged_out))
         .route("/gaps/dismiss", post(operations::dismiss_gaps))
         .route("/assets/{name}", get(assets::serve))
         .route("/favicon.ico", get(assets::favicon));

@@ -16,7 +16,7 @@ use axum::{
 use uuid::Uuid;
 
 use super::{
-    WebState,
+    WebState, identify, is_for_programs,
     limit::Peer,
     pages::layout::PageView,
     problem::{Problem, ProblemView, Unwritten},
@@ -40,21 +40,31 @@ pub(crate) async fn observe(State(state): State<WebState>, mut request: Request,
     let is_api = is_for_programs(request.uri().path());
     let route = request.extensions().get::<MatchedPath>().map_or("unmatched", MatchedPath::as_str).to_owned();
 
-    let mut response = match admit(&state, &request, start) {
-        Ok(()) => {
-            request.extensions_mut().insert(Principal::local_admin());
-            match tokio::time::timeout(REQUEST_TIMEOUT, next.run(request)).await {
-                Ok(response) => response,
-                Err(_) => Problem::new(StatusCode::SERVICE_UNAVAILABLE, "timed_out", "This took too long.")
-                    .hint("Try again in a moment; what you sent may have had its effect.")
-                    .into_response(),
-            }
+    let admitted = match admit(&state, &request, start) {
+        Ok(()) => identify::principal(&state, request.uri().path(), request.headers()).await,
+        Err(problem) => Err(problem),
+    };
+    let principal = admitted.as_ref().ok().and_then(Clone::clone);
+    let refused = match admitted {
+        Err(problem) => Some(problem.into_response()),
+        Ok(None) => identify::refuse_stranger(&request),
+        Ok(Some(principal)) => {
+            request.extensions_mut().insert(principal);
+            None
         }
-        Err(problem) => problem.into_response(),
+    };
+    let mut response = match refused {
+        Some(response) => response,
+        None => match tokio::time::timeout(REQUEST_TIMEOUT, next.run(request)).await {
+            Ok(response) => response,
+            Err(_) => Problem::new(StatusCode::SERVICE_UNAVAILABLE, "timed_out", "This took too long.")
+                .hint("Try again in a moment; what you sent may have had its effect.")
+                .into_response(),
+        },
     };
     if let Some(Unwritten(problem)) = response.extensions_mut().remove::<Unwritten>() {
         log(&problem, &request_id, &route);
-        write_body(&mut response, &problem, &request_id, is_api, &state);
+        write_body(&mut response, &problem, &request_id, is_api, &state, principal.as_ref());
     }
     let headers = response.headers_mut();
     for (name, value) in [
@@ -76,14 +86,11 @@ pub(crate) async fn observe(State(state): State<WebState>, mut request: Request,
 
 /// Whether the request is served at all.
 fn admit(state: &WebState, request: &Request, now: Instant) -> Result<(), Problem> {
-    local::check(request).map_err(refusal)?;
+    let public_url = state.login.as_ref().map(|login| login.config.public_url.as_str());
+    local::check(request, public_url).map_err(refusal)?;
     let Some(Peer(peer)) = request.extensions().get::<Peer>() else { return Ok(()) };
     let budget = state.limiter.take(request.uri().path(), request.headers(), *peer, now);
     budget.map_err(Problem::too_many_requests)
-}
-
-fn is_for_programs(path: &str) -> bool {
-    path.starts_with("/api/") || matches!(path, "/healthz" | "/readyz" | "/metrics")
 }
 
 fn refusal(refused: local::Refused) -> Problem {
@@ -112,7 +119,14 @@ fn log(problem: &Arc<Problem>, request_id: &str, route: &str) {
     );
 }
 
-fn write_body(response: &mut Response, problem: &Problem, request_id: &str, is_api: bool, state: &WebState) {
+fn write_body(
+    response: &mut Response,
+    problem: &Problem,
+    request_id: &str,
+    is_api: bool,
+    state: &WebState,
+    principal: Option<&Principal>,
+) {
     let page = || {
         let problem = ProblemView {
             status: problem.status.as_u16(),
@@ -121,11 +135,7 @@ fn write_body(response: &mut Response, problem: &Problem, request_id: &str, is_a
             request_id,
             hint: problem.hint,
         };
-        state.templates.render(
-            "error.html",
-            &PageView::new(state, &Principal::local_admin(), problem.message, ""),
-            &problem,
-        )
+        state.templates.render("error.html", &PageView::new(state, principal, problem.message, ""), &problem)
     };
     let (kind, body) = match if is_api { None } else { page().ok() } {
         Some(page) => ("text/html; charset=utf-8", page.into_bytes()),

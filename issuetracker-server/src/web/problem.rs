@@ -48,7 +48,7 @@ impl Problem {
         Self { hint, ..self }
     }
 
-    fn source(self, source: impl Into<BoxError>) -> Self {
+    pub(crate) fn source(self, source: impl Into<BoxError>) -> Self {
         Self { source: Some(source.into()), ..self }
     }
 

@@ -19,7 +19,7 @@ export async function startServer(variables = {}) {
   const binary = fromEnvironment("SERVER_BIN", "../../target/debug/issuetracker-server");
   requireFile(binary, "SERVER_BIN", "cargo build -p issuetracker-server");
   const directory = await mkdtemp(join(tmpdir(), "issuetracker-browser-"));
-  const address = `127.0.0.1:${await freePort()}`;
+  const address = variables.ISSUETRACKER_HTTP_ADDR ?? `127.0.0.1:${await freePort()}`;
   const process_ = spawn(binary, [], {
     cwd: directory,
     env: {
@@ -125,7 +125,7 @@ class Server {
 }
 
 /** A port that nobody has at this moment. */
-function freePort() {
+export function freePort() {
   return new Promise((done, fail) => {
     const probe = createServer().once("error", fail);
     probe.listen(0, "127.0.0.1", () => {

@@ -18,8 +18,10 @@ pub(crate) struct PageView<'a> {
     css_url: &'a str,
     js_url: &'a str,
     version: &'static str,
-    principal: PrincipalView<'a>,
+    /// None for whoever is not logged in.
+    principal: Option<PrincipalView>,
     local_admin: bool,
+    can_log_in: bool,
     /// Whether dead letters are the reader's business, and how many wait.
     manages_letters: bool,
     letters_waiting: String,
@@ -30,14 +32,21 @@ pub(crate) struct PageView<'a> {
 }
 
 #[derive(Serialize)]
-struct PrincipalView<'a> {
+struct PrincipalView {
     name: String,
-    role: &'a str,
+    role: &'static str,
 }
 
 impl<'a> PageView<'a> {
-    pub(crate) fn new(state: &'a WebState, principal: &Principal, title: &'a str, nav: &'static str) -> Self {
-        let manages_letters = principal.may(Permission::ManageDeadLetters);
+    pub(crate) fn new<'p>(
+        state: &'a WebState,
+        principal: impl Into<Option<&'p Principal>>,
+        title: &'a str,
+        nav: &'static str,
+    ) -> Self {
+        let principal = principal.into();
+        let may = |permission| principal.is_some_and(|principal| principal.may(permission));
+        let manages_letters = may(Permission::ManageDeadLetters);
         let letters = state.dead_letters.as_ref().filter(|_| manages_letters);
         Self {
             title,
@@ -45,14 +54,20 @@ impl<'a> PageView<'a> {
             css_url: &state.assets.css_url,
             js_url: &state.assets.js_url,
             version: env!("CARGO_PKG_VERSION"),
-            principal: PrincipalView { name: principal.display_name.clone(), role: principal.role.as_str() },
-            local_admin: *principal == Principal::local_admin(),
+            principal: principal
+                .map(|principal| PrincipalView { name: principal.display_name.clone(), role: principal.role.as_str() }),
+            local_admin: state.login.is_none(),
+            can_log_in: state.login.is_some(),
             manages_letters,
             letters_waiting: letters.and_then(DeadLetters::waiting).filter(|n| *n > 0).map(compact).unwrap_or_default(),
-            ingest_url: format!("http://{}", state.address),
-            degraded: state.health.notice(),
-            gap: state.health.gap(),
-            may_operate: principal.may(Permission::Operate),
+            ingest_url: match &state.login {
+                Some(login) => login.config.public_url.clone(),
+                None => format!("http://{}", state.address),
+            },
+            // What does not work is nobody else's business.
+            degraded: principal.and_then(|_| state.health.notice()),
+            gap: principal.and_then(|_| state.health.gap()),
+            may_operate: may(Permission::Operate),
         }
     }
 }

@@ -5,6 +5,7 @@ pub(crate) mod dead_letters;
 pub(crate) mod issue;
 pub(crate) mod layout;
 pub(crate) mod list;
+pub(crate) mod login;
 pub(crate) mod merge;
 pub(crate) mod new;
 
@@ -18,9 +19,9 @@ use crate::auth::Principal;
 /// The answer of a handler that shows a page.
 pub(crate) type Shown = Result<Html<String>, Problem>;
 
-fn show(
+fn show<'p>(
     state: &WebState,
-    principal: &Principal,
+    principal: impl Into<Option<&'p Principal>>,
     template: &str,
     title: &str,
     nav: &'static str,

@@ -1,0 +1,234 @@
+// Login: with a certified provider in a real browser, and with one that lies. Nobody but who belongs gets in.
+
+import assert from "node:assert/strict";
+import { after, before, test } from "node:test";
+
+import { launchChromium, openContext } from "./support/chromium.mjs";
+import { leadingAway, path } from "./support/pages.mjs";
+import { hmac, Jar, Liar, startCertified, startServerWithLogin } from "./support/providers.mjs";
+
+const servers = [];
+let liar, hostile, certified, server, browser;
+
+before(async () => {
+  liar = await new Liar().start();
+  hostile = await startServerWithLogin(() => liar.issuer);
+  server = await startServerWithLogin(async (redirect) => (certified = await startCertified(redirect)).issuer);
+  servers.push(hostile, server);
+  browser = await launchChromium();
+});
+
+after(async () => {
+  await browser?.close();
+  for (const each of servers) await each.stop();
+  await liar?.stop();
+  await certified?.stop();
+});
+
+async function logInAs(page, login) {
+  await page.getByPlaceholder("Enter any login").fill(login);
+  await page.getByPlaceholder("and password").fill("any");
+  await leadingAway(page, () => page.getByRole("button", { name: "Sign-in" }).click());
+  await leadingAway(page, () => page.getByRole("button", { name: "Continue" }).click());
+}
+
+test("a person logs in with a certified provider, works, and logs out", async () => {
+  const { context } = await openContext(browser, server.url);
+  const page = await context.newPage();
+  await page.goto("/issues?q=feed");
+  assert.notEqual(new URL(page.url()).origin, server.url);
+  await logInAs(page, "grace");
+  assert.equal(path(page), "/issues?q=feed");
+  assert.equal(await page.locator(".who").innerText(), "Grace\nVIEWER");
+  assert.equal(await page.getByRole("link", { name: "New issue" }).count(), 0);
+
+  const [cookie] = (await context.cookies()).filter(({ name }) => name === "issuetracker");
+  assert.equal(cookie.httpOnly, true);
+  assert.equal(cookie.sameSite, "Lax");
+  const api = () => fetch(`${server.url}/api/v1/issues`, { headers: { cookie: `issuetracker=${cookie.value}` } });
+  assert.equal((await api()).status, 200);
+
+  await leadingAway(page, () => page.getByRole("button", { name: "Log out" }).click());
+  assert.equal(path(page), "/logged-out");
+  assert.equal(await page.getByRole("heading", { level: 1 }).innerText(), "You are logged out");
+  assert.equal((await api()).status, 401, "the cookie is worth nothing now, wherever it was copied to");
+  await context.close();
+});
+
+test("the first administrator comes from the configuration; a stranger is told that they are one", async () => {
+  for (const [login, sees] of [["ada", "ADMIN"], ["eve@evil.example", null], ["unverified", null]]) {
+    const { context } = await openContext(browser, server.url);
+    const page = await context.newPage();
+    await page.goto("/");
+    await logInAs(page, login);
+    if (sees) {
+      assert.equal(await page.locator(".who .role").innerText(), sees);
+    } else {
+      assert.equal(await page.locator(".error-status").innerText(), "403");
+      assert.equal(await page.locator(".who").count(), 0);
+      assert.match(server.log, /a login was refused/);
+    }
+    await context.close();
+  }
+  assert.doesNotMatch(server.log, /@/, "mail addresses are not logged");
+});
+
+test("without a session nothing is shown", async () => {
+  const jar = new Jar(hostile);
+  for (const address of ["/", "/issues", "/issues/new", "/dead-letters", "/nothing"]) {
+    const answer = await jar.ask(address);
+    assert.equal(answer.status, 303, address);
+    const leads = new URL(answer.headers.get("location"), hostile.url);
+    assert.equal(leads.pathname, "/login");
+    assert.equal(leads.searchParams.get("next"), address);
+  }
+  for (const address of ["/api/v1/issues", "/api/v1/stream", "/api/v1/nothing"]) assert.equal((await jar.ask(address)).status, 401, address);
+  for (const address of ["/issues", "/api/v1/events", "/api/v1/issues", "/logout", "/gaps/dismiss"]) {
+    assert.equal((await jar.ask(address, { method: "POST", body: "{}" })).status, 401, address);
+  }
+  for (const address of ["/healthz", "/readyz", "/metrics", "/logged-out"]) assert.equal((await jar.ask(address)).status, 200, address);
+});
+
+test("the truth is believed, also after a change of keys; the request has what it needs", async () => {
+  for (const turn of [1, 2]) {
+    liar.tell();
+    const jar = new Jar(hostile);
+    const answer = await jar.logIn("/issues?turn=" + turn);
+    assert.equal(answer.status, 303, await answer.text());
+    assert.equal(answer.headers.get("location"), "/issues?turn=" + turn);
+    assert.equal((await jar.ask("/issues")).status, 200);
+    assert.equal(liar.asked.code_challenge_method, "S256");
+    assert.ok(liar.asked.state.length >= 43 && liar.asked.nonce.length >= 43);
+    assert.match(liar.asked.scope, /\bopenid\b/);
+    liar.rotate();
+  }
+  liar.tell({ claims: ({ email, email_verified, ...rest }) => rest, userinfo: { sub: "subject-1", email: "ada@quantory.app", email_verified: true } });
+  assert.equal((await new Jar(hostile).logIn()).status, 303, "the mail address may be told apart");
+});
+
+const now = () => Math.floor(Date.now() / 1000);
+const without = (name) => ({ claims: ({ [name]: _, ...rest }) => rest });
+const withClaim = (claim) => ({ claims: (claims) => ({ ...claims, ...claim }) });
+const stranger = () => new Liar();
+const LIES = {
+  "no signature": { signed: (text) => `${text}.` },
+  "alg none": { header: (h) => ({ ...h, alg: "none" }), signed: (text) => `${text}.` },
+  "alg None": { header: (h) => ({ ...h, alg: "None" }), signed: (text) => `${text}.` },
+  "HS256 with the client's secret": { header: () => ({ alg: "HS256" }), signed: hmac },
+  "RS384 in the header": { header: (h) => ({ ...h, alg: "RS384" }) },
+  "ES256 in the header": { header: (h) => ({ ...h, alg: "ES256" }) },
+  "another key": { signed: (text) => `${text}.${stranger().idToken("x").split(".")[2]}` },
+  "an unknown key id": { header: (h) => ({ ...h, kid: "nobody" }) },
+  "a key in the header": { header: (h) => ({ ...h, kid: "x", jwk: stranger().key.publicKey.export({ format: "jwk" }) }) },
+  "critical extension": { header: (h) => ({ ...h, crit: ["x"], x: 1 }) },
+  "another issuer": withClaim({ iss: "https://accounts.google.com" }),
+  "the issuer with a slash": { claims: (c) => ({ ...c, iss: `${c.iss}/` }) },
+  "no issuer": without("iss"),
+  "another audience": withClaim({ aud: "somebody" }),
+  "more audiences": withClaim({ aud: ["issuetracker", "somebody"] }),
+  "no audience": without("aud"),
+  "another party": withClaim({ azp: "somebody" }),
+  "another nonce": withClaim({ nonce: "x" }),
+  "no nonce": without("nonce"),
+  expired: { claims: (c) => ({ ...c, exp: now() - 5 }) },
+  "no expiry": without("exp"),
+  "issued long ago": { claims: (c) => ({ ...c, iat: now() - 86_400 }) },
+  "issued tomorrow": { claims: (c) => ({ ...c, iat: now() + 86_400, exp: now() + 90_000 }) },
+  "no issue time": without("iat"),
+  "not yet": { claims: (c) => ({ ...c, nbf: now() + 3_600 }) },
+  "another access token": withClaim({ at_hash: "AAAAAAAAAAAAAAAAAAAAAA" }),
+  "no subject": without("sub"),
+  "empty subject": withClaim({ sub: "" }),
+  "unverified mail": withClaim({ email_verified: false }),
+  "mail verified, but nobody says so": without("email_verified"),
+  "mail verified, as a text": withClaim({ email_verified: "false" }),
+  "another domain": withClaim({ email: "ada@evil.example" }),
+  "a domain that ends alike": withClaim({ email: "ada@evilquantory.app" }),
+  "a domain below": withClaim({ email: "ada@x.quantory.app" }),
+  "two domains": withClaim({ email: "ada@evil.example@quantory.app" }),
+  "another organisation": withClaim({ hd: "evil.example" }),
+  "no organisation": without("hd"),
+  "no mail address": without("email"),
+  "somebody else's mail address": { ...without("email"), userinfo: { sub: "subject-2", email: "ada@quantory.app", email_verified: true } },
+  "no token": { answer: (json) => json({ access_token: "a", token_type: "Bearer" }) },
+  "a broken token": { answer: (json) => json({ access_token: "a", token_type: "Bearer", id_token: "x.y.z" }) },
+  "no JSON": { answer: (json) => json("<html>") },
+  "an error": { answer: (json) => json({ error: "invalid_grant" }, 400) },
+  "a huge answer": { answer: (json) => json(JSON.stringify({ access_token: "a".repeat(3_000_000) })) },
+  "a redirect": { answer: (_, response) => response.writeHead(307, { location: "/token" }).end() },
+  "another issuer discovered": { discovery: (d) => ({ ...d, issuer: "https://accounts.google.com" }), late: true },
+  "keys elsewhere": { discovery: (d) => ({ ...d, jwks_uri: "http://192.0.2.1/jwks" }), late: true },
+  "no keys": { jwks: () => [] },
+  "a huge set of keys": { jwks: () => ["x".repeat(3_000_000)], late: true },
+};
+
+for (const [name, { late, ...lie }] of Object.entries(LIES)) {
+  test(`a lie is not believed: ${name}`, async () => {
+    liar.tell(late ? {} : lie);
+    const jar = new Jar(hostile);
+    const back = await jar.visitProvider();
+    liar.tell(lie);
+    const answer = await jar.ask(back);
+    assert.ok([403, 503].includes(answer.status), `${answer.status} ${await answer.text()}`);
+    assert.equal(jar.cookies.has("issuetracker"), false);
+    assert.equal((await jar.ask("/api/v1/issues")).status, 401);
+    liar.tell();
+    assert.equal((await jar.ask(back)).status, 400, "and the state is used up");
+  });
+}
+
+test("state and code count once, in the browser that asked, and only there", async () => {
+  liar.tell();
+  const [ada, eve] = [new Jar(hostile), new Jar(hostile)];
+  const back = await ada.visitProvider();
+  assert.equal((await eve.ask(back)).status, 400, "another browser");
+  await eve.visitProvider();
+  assert.equal((await eve.ask(back)).status, 400, "another browser that logs in, too");
+  const both = await Promise.all([ada.ask(back), ada.ask(back), ada.ask(back)]);
+  assert.deepEqual(both.map(({ status }) => status).sort(), [303, 400, 400], "only once");
+  const url = new URL(await ada.visitProvider());
+  for (const change of [{ state: "x" }, { state: "" }, { iss: "https://accounts.google.com" }, {}]) {
+    const changed = new URL(url);
+    for (const [key, value] of Object.entries(change)) changed.searchParams.set(key, value);
+    const { status } = await new Jar(hostile).ask(changed.href);
+    assert.equal(status, 400, JSON.stringify(change));
+  }
+  assert.equal((await ada.ask(`/oauth/callback?state=${url.searchParams.get("state")}&error=access_denied`)).status, 403);
+});
+
+test("a session is new at each login, and the one before ends", async () => {
+  liar.tell();
+  const jar = new Jar(hostile);
+  jar.cookies.set("issuetracker", "f".repeat(43));
+  await jar.logIn();
+  const first = jar.cookies.get("issuetracker");
+  assert.notEqual(first, "f".repeat(43));
+  await jar.logIn();
+  assert.notEqual(jar.cookies.get("issuetracker"), first);
+  const old = new Jar(hostile);
+  old.cookies.set("issuetracker", first);
+  assert.equal((await old.ask("/api/v1/issues")).status, 401);
+});
+
+test("after login one is on this server, and a foreign page logs nobody out", async () => {
+  liar.tell();
+  const jar = new Jar(hostile);
+  for (const next of ["https://evil.example/", "//evil.example", "/\\evil.example", "javascript:alert(1)", "/logout"]) {
+    assert.equal((await jar.logIn(next)).headers.get("location"), "/issues", next);
+  }
+  const foreign = { method: "POST", headers: { origin: "http://evil.example" } };
+  assert.equal((await jar.ask("/logout", foreign)).status, 403);
+  assert.equal((await jar.ask("/logout")).status, 405);
+  assert.equal((await jar.ask("/api/v1/issues")).status, 200);
+});
+
+test("a provider that hangs holds up nobody else, and is given up", async () => {
+  liar.tell({ answer: () => {} });
+  const hanging = [1, 2, 3].map(async () => (await new Jar(hostile).logIn()).status);
+  const started = Date.now();
+  assert.equal((await fetch(`${hostile.url}/readyz`)).status, 200);
+  assert.ok(Date.now() - started < 2_000);
+  assert.deepEqual(await Promise.all(hanging), [503, 503, 503]);
+  liar.tell();
+  assert.equal((await new Jar(hostile).logIn()).status, 303);
+});

@@ -87,9 +87,7 @@ impl Committer {
             match self.ingest(&one).await {
                 Ok(stored) => results.extend(stored),
                 Err(error @ (StoreError::Refused(_) | StoreError::Corrupt { .. })) => {
-                    let source = &error as &dyn std::error::Error;
-                    tracing::error!(error = source, issue_id = %occurrence.issue_id, "the store cannot take an event");
-                    results.push(Stored::Refused);
+                    results.push(Stored::refused(occurrence, &error));
                 }
                 Err(error) => return Err(error),
             }

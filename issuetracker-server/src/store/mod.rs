@@ -114,6 +114,13 @@ impl Stored {
     fn of(folded: &Folded, nth: usize) -> Self {
         Self::New { created: folded.is_created && nth == 0, regressed: folded.is_regressed && nth == 0 }
     }
+
+    /// What becomes of an occurrence that stands in the way, with a word in the log about why.
+    pub(crate) fn refused(occurrence: &Occurrence, error: &StoreError) -> Self {
+        let source = error as &dyn std::error::Error;
+        tracing::error!(error = source, issue_id = %occurrence.issue_id, "the store cannot take an event");
+        Self::Refused
+    }
 }
 
 /// Which issues, in which order.

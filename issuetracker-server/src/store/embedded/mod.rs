@@ -17,6 +17,7 @@ mod row;
 mod talk;
 #[cfg(test)]
 mod tests;
+mod together;
 mod transfer;
 mod write;
 
@@ -27,7 +28,10 @@ use jiff::Timestamp;
 use rusqlite::{Connection, TransactionBehavior};
 use tokio::sync::{Semaphore, oneshot};
 
-use self::connection::{Readers, Writer};
+use self::{
+    connection::{Readers, Writer},
+    together::Waiting,
+};
 use super::{
     AliasEntry, Batch, Cursor, Facet, IssueQuery, IssueStore, Item, Neighbourhood, Overview, Page, StoreError, Stored,
     Trend, Watermark, Which,
@@ -45,6 +49,7 @@ const READERS: usize = 4;
 /// The store in one SQLite file.
 pub struct EmbeddedStore {
     writer: Writer,
+    waiting: Arc<Waiting>,
     readers: Arc<Readers>,
     read_permits: Arc<Semaphore>,
 }
@@ -61,6 +66,7 @@ impl EmbeddedStore {
     fn on(writer: Connection, path: &Path) -> Result<Self, StoreError> {
         Ok(Self {
             writer: Writer::start(writer)?,
+            waiting: Arc::default(),
             readers: Arc::new(Readers::at(path)),
             read_permits: Arc::new(Semaphore::new(READERS)),
         })
@@ -104,8 +110,10 @@ impl EmbeddedStore {
 #[async_trait]
 impl IssueStore for EmbeddedStore {
     async fn ingest(&self, batch: &Batch) -> Result<Vec<Stored>, StoreError> {
-        let batch = batch.clone();
-        self.write(move |transaction| write::ingest(transaction, &batch)).await
+        let answered = self.waiting.add(batch.clone());
+        let waiting = Arc::clone(&self.waiting);
+        self.writer.run(Box::new(move |connection| waiting.commit(connection)))?;
+        answered.await.map_err(unavailable)?
     }
 
     async fn watermark(&self, topic: &str, partition: i32) -> Result<Option<Watermark>, StoreError> {

@@ -181,3 +181,39 @@ async fn a_file_of_the_first_version_is_brought_up_to_date() {
     let why = std::error::Error::source(&refused).unwrap().to_string();
     assert!(why.contains("schema version 99") && why.contains("run the newer server"), "{why}");
 }
+
+#[test]
+fn batches_that_wait_are_committed_together_and_fail_alone() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("issues.sqlite");
+    let mut connection = connection::open_for_writing(&file).unwrap();
+    let waiting = Waiting::default();
+    let batch = |titles: &[&str], next_offset| Batch {
+        occurrences: titles.iter().map(|title| event(&serde_json::json!({"title": title}))).collect(),
+        watermark: Some(Watermark { topic: "errors".to_owned(), partition: 0, next_offset, timestamp_ms: 0 }),
+    };
+    let commits = |connection: &Connection| -> i64 {
+        connection.pragma_query_value(None, "data_version", |row| row.get(0)).unwrap()
+    };
+    let others = Connection::open(&file).unwrap();
+
+    let (before, first) = (commits(&others), waiting.add(batch(&["feed stalled", "order refused"], 2)));
+    let second = waiting.add(batch(&["feed stalled"], 3));
+    waiting.commit(&mut connection);
+    waiting.commit(&mut connection);
+    let new = |created| Stored::New { created, regressed: false };
+    assert_eq!(first.blocking_recv().unwrap().unwrap(), [new(true), new(true)]);
+    assert_eq!(second.blocking_recv().unwrap().unwrap(), [new(false)]);
+    assert_eq!(read::watermark(&connection, "errors", 0).unwrap().unwrap().next_offset, 3);
+    assert_eq!(commits(&others), before + 1, "one commit");
+
+    connection.execute("UPDATE issues SET mute = 'no mute' WHERE title = 'order refused'", []).unwrap();
+    let broken = waiting.add(batch(&["order refused"], 4));
+    let sound = waiting.add(batch(&["feed stalled", "disk full"], 6));
+    waiting.commit(&mut connection);
+    assert!(matches!(broken.blocking_recv().unwrap(), Err(StoreError::Corrupt { .. })));
+    assert_eq!(sound.blocking_recv().unwrap().unwrap(), [new(false), new(true)]);
+    let count =
+        connection.query_row("SELECT occurrences FROM issues WHERE title = 'feed stalled'", [], |row| row.get(0));
+    assert_eq!(count, Ok(3), "what was tried together is not counted twice");
+}

@@ -9,13 +9,16 @@ use super::{numbers, read, row, unavailable};
 use crate::{
     domain::{Issue, IssueChange, IssueId, Occurrence, ServiceHour, fold},
     store::{
-        Batch, StoreError, Stored, Watermark,
+        StoreError, Stored, Watermark,
         resolve::{Resolver, by_issue},
     },
 };
 
-pub(super) fn ingest(transaction: &Transaction<'_>, batch: &Batch) -> Result<Vec<Stored>, StoreError> {
-    let occurrences = &batch.occurrences;
+pub(super) fn ingest(
+    transaction: &Transaction<'_>,
+    occurrences: &[Occurrence],
+    watermarks: &[Watermark],
+) -> Result<Vec<Stored>, StoreError> {
     let destinations = Resolver::new(|id: &IssueId| read::found(transaction, id)).resolve_all(occurrences)?;
     let mut results = vec![Stored::Duplicate; occurrences.len()];
     let (mut counted, mut created) = (Vec::with_capacity(occurrences.len()), Vec::new());
@@ -52,9 +55,7 @@ pub(super) fn ingest(transaction: &Transaction<'_>, batch: &Batch) -> Result<Vec
         created.extend(folded.is_created.then_some(folded.issue));
     }
     save_service_hours(transaction, &fold::service_hours(counted, &created))?;
-    if let Some(watermark) = &batch.watermark {
-        save_watermark(transaction, watermark)?;
-    }
+    watermarks.iter().try_for_each(|watermark| save_watermark(transaction, watermark))?;
     Ok(results)
 }
 

@@ -71,7 +71,8 @@ impl Plan {
 impl FirestoreStore {
     /// One commit, unless the batch is larger than Firestore takes: then one after another, and the watermark goes with
     /// the last. If one in between fails, the caller has an error and an old watermark: it repeats the whole batch, and
-    /// what was committed is known by its event ids.
+    /// what was committed is known by its event ids. What can never be taken is halved until it stands alone: were the
+    /// caller to do that, it would take what is committed already for duplicates.
     pub(super) async fn ingest_batch(&self, batch: &Batch) -> Result<Vec<Stored>, StoreError> {
         let mut stored = Vec::with_capacity(batch.occurrences.len());
         let mut parts: Vec<&[Occurrence]> = batch.occurrences.chunks(MAX_OCCURRENCES).rev().collect();
@@ -80,12 +81,21 @@ impl FirestoreStore {
         }
         while let Some(part) = parts.pop() {
             let watermark = batch.watermark.as_ref().filter(|_| parts.is_empty());
-            match self.commit_part(part, watermark).await? {
-                Some(of_part) => stored.extend(of_part),
-                None => {
+            match self.commit_part(part, watermark).await {
+                Ok(Some(of_part)) => stored.extend(of_part),
+                Err(error @ (StoreError::Refused(_) | StoreError::Corrupt { .. })) if part.len() < 2 => {
+                    // Without an event it is the place that cannot be written, and nothing goes on.
+                    let [occurrence] = part else { return Err(error) };
+                    stored.push(Stored::refused(occurrence, &error));
+                    if watermark.is_some() {
+                        parts.push(&[]);
+                    }
+                }
+                Ok(None) | Err(StoreError::Refused(_) | StoreError::Corrupt { .. }) => {
                     let (first, second) = part.split_at(part.len() / 2);
                     parts.extend([second, first]);
                 }
+                Err(error) => return Err(error),
             }
         }
         Ok(stored)

@@ -1,4 +1,4 @@
-//! Who makes a request. With login, whoever has a session ([`login`]); without, there is one answer, the local
+//! Who makes a request. With login, whoever has a session (`login`); without, there is one answer, the local
 //! administrator, and then only for requests that come from this machine and are meant for it ([`local`]).
 
 mod identity;

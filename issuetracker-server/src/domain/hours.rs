@@ -54,7 +54,7 @@ impl Hours {
 
     /// How much it happens, weighed against how much it used to: in bits, times a million. It does not depend on the time
     /// at which one looks, since all issues fade alike: `log2(R) - log2(L) / 2`, where `R` and `L` are the errors of all
-    /// hours, each hour weighing half of one that is [`RECENT_HOURS`], or [`LONG_HOURS`], later.
+    /// hours, each hour weighing half of one that is `RECENT_HOURS`, or `LONG_HOURS`, later.
     pub fn trend(&self) -> i64 {
         let (recent, long) = (self.weight(RECENT_HOURS), self.weight(LONG_HOURS));
         match (recent, long) {

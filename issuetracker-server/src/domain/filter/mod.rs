@@ -1,5 +1,5 @@
 //! The filter of a list, as people write it: `is:open service:newsfeed -tag:test "connection refused"`. It is parsed once
-//! ([`parse`]); pages show it, stores answer it, and [`Filter::matches`] says what it means. It knows no place in a list.
+//! (`parse`); pages show it, stores answer it, and [`Filter::matches`] says what it means. It knows no place in a list.
 
 mod edit;
 mod parse;

@@ -73,9 +73,54 @@ test("the first administrator comes from the configuration; a stranger is told t
   assert.doesNotMatch(server.log, /@/, "mail addresses are not logged");
 });
 
+test("an administrator says what others may do, and one administrator stays", async () => {
+  const logIn = async (login) => {
+    const { context } = await openContext(browser, server.url);
+    const page = await context.newPage();
+    await page.goto("/");
+    await logInAs(page, login);
+    return page;
+  };
+  const [grace, ada] = [await logIn("grace"), await logIn("ada")];
+  assert.equal((await grace.goto("/users")).status(), 403);
+  await grace.goto("/issues");
+  assert.equal(await grace.getByRole("link", { name: "New issue" }).count(), 0);
+
+  await ada.getByRole("link", { name: "Users" }).click();
+  const row = (name) => ada.getByRole("listitem").filter({ hasText: name });
+  await row("Grace").getByRole("combobox").selectOption("DEVELOPER");
+  await leadingAway(ada, () => row("Grace").getByRole("button", { name: "Change" }).click());
+  assert.equal(await row("Grace").getByRole("combobox").inputValue(), "DEVELOPER");
+  await grace.reload();
+  assert.equal(await grace.getByRole("link", { name: "New issue" }).count(), 1, "from the next request on");
+
+  await row("Ada").getByRole("combobox").selectOption("VIEWER");
+  await leadingAway(ada, () => row("Ada").getByRole("button", { name: "Change" }).click());
+  assert.match(await ada.locator("main").innerText(), /last active ADMIN/);
+
+  await ada.goto("/users");
+  await leadingAway(ada, () => row("Grace").getByRole("button", { name: "Deactivate" }).click());
+  assert.match(await row("Grace").innerText(), /deactivated/);
+  await grace.goto("/issues");
+  assert.equal(await grace.locator(".error-status").innerText(), "403", "the provider knows her still, we do not");
+
+  const users = await ada.evaluate(async () => (await fetch("/api/v1/users")).json());
+  const { uid } = users.users.find(({ display_name }) => display_name === "Grace");
+  const patch = (body) => ada.evaluate(async ([uid, body]) => {
+    const answer = await fetch(`/api/v1/users/${uid}`, { method: "PATCH", body: JSON.stringify(body) });
+    return { status: answer.status, body: await answer.json() };
+  }, [uid, body]);
+  assert.equal((await patch({ role: "SERVICE" })).status, 400, "no person is a service");
+  assert.equal((await patch({ email: "x@quantory.app" })).status, 400);
+  const { status, body } = await patch({ role: "VIEWER", active: true });
+  assert.deepEqual([status, body.role, body.active], [200, "VIEWER", true]);
+  assert.equal(await ada.evaluate(async () => (await (await fetch("/api/v1/me")).json()).role), "ADMIN");
+  await Promise.all([grace, ada].map((page) => page.context().close()));
+});
+
 test("without a session nothing is shown", async () => {
   const jar = new Jar(hostile);
-  for (const address of ["/", "/issues", "/issues/new", "/dead-letters", "/nothing"]) {
+  for (const address of ["/", "/issues", "/issues/new", "/dead-letters", "/users", "/nothing"]) {
     const answer = await jar.ask(address);
     assert.equal(answer.status, 303, address);
     const leads = new URL(answer.headers.get("location"), hostile.url);

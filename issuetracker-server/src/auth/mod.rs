@@ -14,6 +14,7 @@ pub(crate) use self::{
     identity::Stranger,
     login::{Callback, LoginError, MAX_LOGIN},
     provider::ProviderError,
+    users::{PersonRole, User, UserChange, UserError},
 };
 use crate::domain::{Permission, Role};
 

@@ -1,10 +1,10 @@
 //! People as the store knows them: one record each, keyed by the account at the provider.
 
-use std::sync::Arc;
+use std::{str::FromStr, sync::Arc};
 
 use jiff::Timestamp;
 
-use super::identity::Identity;
+use super::{Principal, identity::Identity};
 use crate::{
     domain::Role,
     store::{Expect, Field, Fields, IssueStore, Kind, Record, RecordQuery, RecordWrite, StoreError},
@@ -12,6 +12,9 @@ use crate::{
 
 /// How often a write is tried again because somebody else changed the record at the same time.
 const ATTEMPTS: usize = 5;
+
+/// The guard of who is ADMIN.
+const ADMINS: &str = "admins";
 
 /// One user.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,6 +29,10 @@ pub(crate) struct User {
 }
 
 impl User {
+    fn is_admin(&self) -> bool {
+        self.is_active && self.role == Role::Admin
+    }
+
     pub(crate) fn of(record: &Record) -> Self {
         Self {
             uid: record.id.clone(),
@@ -38,6 +45,54 @@ impl User {
             last_login: record.time("last_login"),
         }
     }
+}
+
+/// What a person can be; programs are something else.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct PersonRole(Role);
+
+impl PersonRole {
+    pub(crate) const ALL: [Self; 3] = [Self(Role::Viewer), Self(Role::Developer), Self(Role::Admin)];
+
+    pub(crate) const fn role(self) -> Role {
+        self.0
+    }
+
+    pub(crate) const fn as_str(self) -> &'static str {
+        self.0.as_str()
+    }
+}
+
+impl FromStr for PersonRole {
+    type Err = UnknownRole;
+
+    fn from_str(word: &str) -> Result<Self, UnknownRole> {
+        Self::ALL.into_iter().find(|role| role.as_str() == word).ok_or(UnknownRole)
+    }
+}
+
+/// A word that is no role of a person.
+#[derive(Debug, thiserror::Error)]
+#[error("VIEWER, DEVELOPER or ADMIN")]
+pub(crate) struct UnknownRole;
+
+/// What an ADMIN changes of a user; what is `None` stays.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct UserChange {
+    pub(crate) role: Option<PersonRole>,
+    pub(crate) is_active: Option<bool>,
+}
+
+/// Why a user is not changed.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum UserError {
+    #[error("no such user")]
+    NotFound,
+    /// Nobody could undo it.
+    #[error("the last active ADMIN")]
+    LastAdmin,
+    #[error(transparent)]
+    Store(#[from] StoreError),
 }
 
 /// The users of one store.
@@ -99,9 +154,99 @@ impl Users {
         self.user(&uid).await
     }
 
+    /// Users in the order of their ids, after one.
+    pub(crate) async fn list(&self, after: Option<&str>, limit: usize) -> Result<Vec<User>, StoreError> {
+        let query = RecordQuery { kind: Kind::User, equals: None, after, limit };
+        Ok(self.store.records(query).await?.iter().map(User::of).collect())
+    }
+
+    /// Changes a user for `by`. It holds from their next request on.
+    pub(crate) async fn change(&self, uid: &str, change: &UserChange, by: &Principal) -> Result<User, UserError> {
+        for _ in 0..ATTEMPTS {
+            match self.try_change(uid, change, by).await {
+                Err(UserError::Store(StoreError::Conflict)) => (),
+                done => return done,
+            }
+        }
+        Err(StoreError::Conflict.into())
+    }
+
+    async fn try_change(&self, uid: &str, change: &UserChange, by: &Principal) -> Result<User, UserError> {
+        // Read before ADMINs are counted: of two who demote each other at once, one is told to look again.
+        let guard = self.store.record(Kind::Guard, ADMINS).await?;
+        let Some(record) = self.store.record(Kind::User, uid).await? else { return Err(UserError::NotFound) };
+        let before = User::of(&record);
+        let after = User {
+            role: change.role.map_or(before.role, PersonRole::role),
+            is_active: change.is_active.unwrap_or(before.is_active),
+            ..before.clone()
+        };
+        if after == before {
+            return Ok(after);
+        }
+        let text = |text: &str| Field::Text(text.to_owned());
+        let mut fields = record.fields;
+        fields.insert("role".to_owned(), text(after.role.as_str()));
+        fields.insert("deactivated".to_owned(), text(if after.is_active { "" } else { "yes" }));
+        let mut writes = vec![RecordWrite::put(Kind::User, uid, fields, Expect::Version(record.version))];
+        if before.is_admin() && !after.is_admin() {
+            if !self.admins().await?.iter().any(|admin| admin.uid != uid) {
+                return Err(UserError::LastAdmin);
+            }
+            let expect = guard.map_or(Expect::Absent, |guard| Expect::Version(guard.version));
+            // Never the same twice: a store may take that for no change.
+            let fields =
+                Fields::from([("changed_at".to_owned(), Field::Time(Timestamp::now())), ("uid".to_owned(), text(uid))]);
+            writes.push(RecordWrite::put(Kind::Guard, ADMINS, fields, expect));
+        }
+        self.store.write_records(writes).await?;
+        let (role, active) = (after.role.as_str(), after.is_active);
+        tracing::info!(user_id = uid, role, active, by = by.user_id, "a user was changed");
+        Ok(after)
+    }
+
     async fn is_any_admin(&self) -> Result<bool, StoreError> {
+        Ok(!self.admins().await?.is_empty())
+    }
+
+    /// Who may change users now.
+    async fn admins(&self) -> Result<Vec<User>, StoreError> {
         let admins =
             RecordQuery { kind: Kind::User, equals: Some(("role", Role::Admin.as_str())), after: None, limit: 1_000 };
-        Ok(self.store.records(admins).await?.iter().any(|record| User::of(record).is_active))
+        Ok(self.store.records(admins).await?.iter().map(User::of).filter(User::is_admin).collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::{RecordStore as _, embedded::EmbeddedStore};
+
+    fn user(role: Role) -> Fields {
+        let text = |text: &str| Field::Text(text.to_owned());
+        Fields::from([("email".to_owned(), text("x@quantory.app")), ("role".to_owned(), text(role.as_str()))])
+    }
+
+    #[tokio::test]
+    async fn one_admin_stays_whoever_demotes_whom_at_once() {
+        let directory = tempfile::tempdir().unwrap();
+        let store = Arc::new(EmbeddedStore::open(&directory.path().join("issues.sqlite")).unwrap());
+        let users = Users::new(store.clone(), Vec::new());
+        let by = Principal::local_admin();
+        let uids = ["ada", "grace", "edsger", "barbara"];
+        let put = uids.map(|uid| RecordWrite::put(Kind::User, uid, user(Role::Admin), Expect::Absent));
+        store.write_records(put.to_vec()).await.unwrap();
+
+        let demote = UserChange { role: Some(PersonRole(Role::Viewer)), ..UserChange::default() };
+        let deactivate = UserChange { is_active: Some(false), ..UserChange::default() };
+        let (one, two, three, four) = tokio::join!(
+            users.change("ada", &demote, &by),
+            users.change("grace", &deactivate, &by),
+            users.change("edsger", &demote, &by),
+            users.change("barbara", &deactivate, &by),
+        );
+        let refused = [one, two, three, four].iter().filter(|done| matches!(done, Err(UserError::LastAdmin))).count();
+        assert_eq!((refused, users.admins().await.unwrap().len()), (1, 1));
+        assert!(matches!(users.change("nobody", &demote, &by).await, Err(UserError::NotFound)));
     }
 }

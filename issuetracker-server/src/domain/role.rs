@@ -28,6 +28,8 @@ pub enum Permission {
     Ingest,
     /// Read dead letters and replay them.
     ManageDeadLetters,
+    /// See users, and say what they may do.
+    ManageUsers,
     /// Acknowledge what the server tells its operators.
     Operate,
 }
@@ -55,9 +57,10 @@ impl Role {
     pub const fn may(self, permission: Permission) -> bool {
         match self {
             Self::Admin => true,
-            Self::Developer => {
-                !matches!(permission, Permission::Ingest | Permission::ManageDeadLetters | Permission::Operate)
-            }
+            Self::Developer => matches!(
+                permission,
+                Permission::Read | Permission::CreateIssue | Permission::ChangeIssue | Permission::Comment
+            ),
             Self::Viewer => matches!(permission, Permission::Read),
             Self::Service => matches!(permission, Permission::CreateIssue | Permission::Ingest),
         }
@@ -69,8 +72,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn dead_letters_are_the_admins_business() {
-        let may = Role::ALL.map(|role| role.may(Permission::ManageDeadLetters));
-        assert_eq!(may, [true, false, false, false]);
+    fn dead_letters_and_users_are_the_admins_business() {
+        for permission in [Permission::ManageDeadLetters, Permission::ManageUsers, Permission::Operate] {
+            let may = Role::ALL.map(|role| role.may(permission));
+            assert_eq!(may, [true, false, false, false]);
+        }
     }
 }

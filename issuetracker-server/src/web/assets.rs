@@ -13,7 +13,8 @@ use crate::domain::hex;
 const CSS: &str = concat!(
     include_str!("../../assets/app.css"),
     include_str!("../../assets/list.css"),
-    include_str!("../../assets/issue.css")
+    include_str!("../../assets/issue.css"),
+    include_str!("../../assets/users.css")
 );
 const JS: &str = concat!(
     include_str!("../../assets/app.js"),

@@ -128,6 +128,9 @@ pub fn router(state: WebState) -> Router {
         .route("/dead-letters/replay", post(api::dead_letters::replay_many))
         .route("/dead-letters/{id}", get(api::dead_letters::read))
         .route("/dead-letters/{id}/replay", post(api::dead_letters::replay))
+        .route("/me", get(api::users::me))
+        .route("/users", get(api::users::list))
+        .route("/users/{uid}", patch(api::users::change))
         .route("/stream", get(api::stream::stream))
         .fallback(api::no_such_route);
     let pages = Router::new()
@@ -146,6 +149,8 @@ pub fn router(state: WebState) -> Router {
         .route("/dead-letters/replay", post(pages::dead_letters::replay_many))
         .route("/dead-letters/{id}", get(pages::dead_letters::show))
         .route("/dead-letters/{id}/replay", post(pages::dead_letters::replay))
+        .route("/users", get(pages::users::show))
+        .route("/users/{uid}", post(pages::users::change))
         .route("/login", get(pages::login::begin))
         .route("/oauth/callback", get(pages::login::finish))
         .route("/logout", post(pages::login::logout))

@@ -12,6 +12,7 @@ use serde::Serialize;
 use serde_json::json;
 
 use crate::{
+    auth::UserError,
     dead_letters::DeadLettersError,
     domain::IssueId,
     intake::IntakeError,
@@ -118,6 +119,17 @@ impl From<StoreError> for Problem {
             .hint("Nothing is lost. Try again in a moment; /readyz tells when the store is back.")
             .source(error),
             StoreError::Corrupt { .. } | StoreError::Refused(_) => Self::internal(error),
+        }
+    }
+}
+
+impl From<UserError> for Problem {
+    fn from(error: UserError) -> Self {
+        match error {
+            UserError::NotFound => Self::not_found("user"),
+            UserError::LastAdmin => Self::new(StatusCode::CONFLICT, "last_admin", "This is the last active ADMIN.")
+                .hint("Make somebody else ADMIN first."),
+            UserError::Store(error) => error.into(),
         }
     }
 }

@@ -25,7 +25,7 @@ pub(crate) mod permission {
         };
     }
 
-    permissions!(Read, CreateIssue, ChangeIssue, Comment, Ingest, ManageDeadLetters, Operate);
+    permissions!(Read, CreateIssue, ChangeIssue, Comment, Ingest, ManageDeadLetters, ManageUsers, Operate);
 }
 
 /// The principal of the request, who has the permission.

@@ -9,6 +9,7 @@ pub(crate) mod events;
 pub(crate) mod issues;
 pub(crate) mod occurrences;
 pub(crate) mod stream;
+pub(crate) mod users;
 
 use axum::{
     Json,

@@ -25,6 +25,7 @@ pub(crate) struct PageView<'a> {
     /// Whether dead letters are the reader's business, and how many wait.
     manages_letters: bool,
     letters_waiting: String,
+    manages_users: bool,
     ingest_url: String,
     degraded: Option<String>,
     gap: Option<String>,
@@ -60,6 +61,7 @@ impl<'a> PageView<'a> {
             can_log_in: state.login.is_some(),
             manages_letters,
             letters_waiting: letters.and_then(DeadLetters::waiting).filter(|n| *n > 0).map(compact).unwrap_or_default(),
+            manages_users: state.login.is_some() && may(Permission::ManageUsers),
             ingest_url: match &state.login {
                 Some(login) => login.config.public_url.clone(),
                 None => format!("http://{}", state.address),

@@ -8,6 +8,7 @@ pub(crate) mod list;
 pub(crate) mod login;
 pub(crate) mod merge;
 pub(crate) mod new;
+pub(crate) mod users;
 
 use axum::response::Html;
 use serde::Serialize;

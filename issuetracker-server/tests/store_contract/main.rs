@@ -11,6 +11,7 @@ mod moving;
 mod moving_files;
 mod occurrences;
 mod records;
+mod resolving;
 mod splitting;
 mod talk;
 
@@ -64,6 +65,10 @@ use lists::{
 use moving::everything_is_moved_elsewhere_and_back;
 use occurrences::{issues_are_found_by_the_trace_of_an_occurrence, occurrences_are_walked_through_both_ways};
 use records::{records_are_listed_by_id_and_field, records_are_written_on_conditions};
+use resolving::{
+    an_occurrence_after_the_resolution_reopens, an_old_occurrence_does_not_reopen,
+    what_is_resolved_in_the_next_release_comes_back_with_another_one,
+};
 use splitting::{a_merge_is_undone_as_if_it_had_never_been, parts_of_parts_are_split_one_by_one};
 use talk::{a_comment_is_edited_and_deleted, a_deleted_comment_stays_deleted_whatever_comes_again};
 
@@ -177,6 +182,11 @@ async fn ingest(store: &dyn IssueStore, occurrences: &[Occurrence]) -> Vec<Store
 const NEW: Stored = Stored::New { created: false, regressed: false };
 const CREATED: Stored = Stored::New { created: true, regressed: false };
 
+async fn resolve(store: &dyn IssueStore, id: &IssueId, second: i64) {
+    let change = IssueChange { status: Some(Status::Resolved), ..IssueChange::default() };
+    store.change(id, &change, "ada", at(second), None).await.unwrap();
+}
+
 async fn the_same_event_twice_changes_nothing_the_second_time(store: &dyn IssueStore) {
     let event = occurrence("feed stalled", 1);
     assert_eq!(ingest(store, &[event.clone(), event.clone()]).await, [CREATED, Stored::Duplicate]);
@@ -252,63 +262,6 @@ async fn people_are_never_overwritten(store: &dyn IssueStore) {
     let status = history.iter().find(|activity| activity.kind == ActivityKind::StatusChanged).unwrap();
     assert_eq!((&status.details["from"], &status.details["to"]), (&"open".into(), &"in-progress".into()));
     assert_eq!(status.user_id, "ada@quantory.app");
-}
-
-async fn resolve(store: &dyn IssueStore, id: &IssueId, second: i64) {
-    let change = IssueChange { status: Some(Status::Resolved), ..IssueChange::default() };
-    store.change(id, &change, "ada", at(second), None).await.unwrap();
-}
-
-async fn an_occurrence_after_the_resolution_reopens(store: &dyn IssueStore) {
-    let event = occurrence("feed stalled", 10);
-    ingest(store, std::slice::from_ref(&event)).await;
-    resolve(store, &event.issue_id, 20).await;
-    let stored = ingest(store, &[occurrence("feed stalled", 30)]).await;
-    assert_eq!(stored, [Stored::New { created: false, regressed: true }]);
-    let issue = store.issue(&event.issue_id).await.unwrap().unwrap();
-    assert_eq!((issue.status, issue.updated_at, issue.resolved_at), (Status::Open, at(30), None));
-    let history = store.activities(&event.issue_id, Some(ActivityKind::Regressed), None, 10).await.unwrap();
-    assert_eq!(history.items.len(), 1);
-}
-
-async fn an_old_occurrence_does_not_reopen(store: &dyn IssueStore) {
-    let event = occurrence("feed stalled", 10);
-    ingest(store, std::slice::from_ref(&event)).await;
-    resolve(store, &event.issue_id, 20).await;
-    assert_eq!(ingest(store, &[occurrence("feed stalled", 15)]).await, [NEW]);
-    let issue = store.issue(&event.issue_id).await.unwrap().unwrap();
-    assert_eq!((issue.status, issue.occurrences), (Status::Resolved, 2));
-}
-
-async fn what_is_resolved_in_the_next_release_comes_back_with_another_one(store: &dyn IssueStore) {
-    let of_release =
-        |second, release: &str| Occurrence { release: release.into(), ..occurrence("feed stalled", second) };
-    let event = of_release(10, "1.0");
-    let id = &event.issue_id;
-    ingest(store, &[event.clone(), of_release(11, "1.1")]).await;
-    let old_releases = vec!["1.0".to_owned(), "1.1".to_owned()];
-    let change =
-        IssueChange { status: Some(Status::Resolved), old_releases: old_releases.clone(), ..IssueChange::default() };
-    let resolved = store.change(id, &change, "ada", at(20), None).await.unwrap();
-    assert_eq!((resolved.status, &resolved.old_releases), (Status::Resolved, &old_releases));
-    assert_eq!(store.change(id, &change, "ada", at(21), None).await.unwrap(), resolved, "again, it changes nothing");
-    assert_eq!(
-        ingest(store, &[of_release(30, "1.1"), of_release(31, "1.0")]).await,
-        [NEW, NEW],
-        "counted, not reopened"
-    );
-    assert_eq!(store.issue(id).await.unwrap().unwrap().status, Status::Resolved);
-
-    // Whatever order they arrive in: the old release has not reopened it.
-    let back = ingest(store, &[of_release(50, "1.2"), of_release(40, "1.1")]).await;
-    assert_eq!(back, [Stored::New { created: false, regressed: true }, NEW]);
-    let issue = store.issue(id).await.unwrap().unwrap();
-    assert_eq!((issue.status, issue.updated_at, issue.occurrences), (Status::Open, at(50), 6));
-    resolve(store, id, 60).await;
-    assert_eq!(store.issue(id).await.unwrap().unwrap().old_releases, [""; 0]);
-    assert_eq!(ingest(store, &[of_release(70, "1.1")]).await, [Stored::New { created: false, regressed: true }]);
-    let history = store.activities(id, Some(ActivityKind::StatusChanged), None, 10).await.unwrap().items;
-    assert_eq!(history.last().unwrap().details["after_releases"], serde_json::json!(old_releases));
 }
 
 async fn what_people_write_is_an_issue_too(store: &dyn IssueStore) {

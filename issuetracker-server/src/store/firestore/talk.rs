@@ -3,9 +3,7 @@
 use jiff::Timestamp;
 
 use super::{
-    FirestoreStore,
-    client::Refused,
-    document,
+    FirestoreStore, document,
     write::{ATTEMPTS, create, delete, pause, put, update},
 };
 use crate::{
@@ -42,14 +40,8 @@ impl FirestoreStore {
                 create(comment_name, document::comment_fields(&comment)),
                 self.put_activity(id, &activity),
             ];
-            self.recent.forget([&issue_name]);
-            match self.client.commit(writes).await {
-                Ok(times) => {
-                    self.committed(&issue, &times).await;
-                    return Ok(comment);
-                }
-                Err(Refused::Stale(_)) => (),
-                Err(Refused::Failed(error)) => return Err(self.failed(issue_name, error)),
+            if self.commit_change(&issue, writes).await? {
+                return Ok(comment);
             }
         }
         Err(StoreError::Conflict)
@@ -84,14 +76,8 @@ impl FirestoreStore {
                     None
                 }
             };
-            self.recent.forget([&issue_name]);
-            match self.client.commit(writes).await {
-                Ok(times) => {
-                    self.committed(&issue, &times).await;
-                    return Ok(answer);
-                }
-                Err(Refused::Stale(_)) => (),
-                Err(Refused::Failed(error)) => return Err(self.failed(issue_name, error)),
+            if self.commit_change(&issue, writes).await? {
+                return Ok(answer);
             }
         }
         Err(StoreError::Conflict)

@@ -44,29 +44,32 @@ impl FirestoreStore {
             }
             let mut writes = vec![update(before, document::issue_fields(&issue))];
             writes.extend(activities.iter().map(|activity| self.put_activity(id, activity)));
-            self.recent.forget([&name]);
-            match self.client.commit(writes).await {
-                Ok(times) => {
-                    self.committed(&issue, &times).await;
-                    return Ok(issue);
-                }
-                Err(Refused::Stale(_)) => (),
-                Err(Refused::Failed(error)) => return Err(self.failed(name, error)),
+            if self.commit_change(&issue, writes).await? {
+                return Ok(issue);
             }
         }
         Err(StoreError::Conflict)
     }
 
-    /// The issue is the first write of each of these commits.
-    pub(super) async fn committed(&self, issue: &Issue, times: &[Option<Committed>]) {
-        let at = times.first().copied().flatten();
-        self.projection.take_committed(at.map(|at| (issue.clone(), at)), None).await;
-    }
-
-    /// It may have been done all the same.
-    pub(super) fn failed(&self, name: String, error: StoreError) -> StoreError {
-        self.projection.doubt([name]);
-        error
+    /// Commits a change of one issue, which is the first of the writes. False if somebody was faster: read again, and try
+    /// once more.
+    pub(super) async fn commit_change(&self, issue: &Issue, writes: Vec<Write>) -> Result<bool, StoreError> {
+        let name = self.paths().issue(issue.id.as_str());
+        // Before the answer is known: this future may be dropped while it waits.
+        self.recent.forget([&name]);
+        match self.client.commit(writes).await {
+            Ok(times) => {
+                let at = times.first().copied().flatten();
+                self.projection.take_committed(at.map(|at| (issue.clone(), at)), None).await;
+                Ok(true)
+            }
+            Err(Refused::Stale(_)) => Ok(false),
+            Err(Refused::Failed(error)) => {
+                // It may have been done all the same.
+                self.projection.doubt([name]);
+                Err(error)
+            }
+        }
     }
 
     pub(super) fn put_activity(&self, id: &IssueId, activity: &Activity) -> Write {

@@ -3,15 +3,15 @@
 use axum::{
     Json,
     body::Bytes,
-    extract::{FromRequestParts, Path, State, rejection::BytesRejection},
+    extract::{FromRequestParts, State, rejection::BytesRejection},
     http::{StatusCode, Uri, request::Parts},
 };
 use jiff::Timestamp;
 use serde_json::Value;
 
-use super::{Answer, IssuePath, body::Body, page_of};
+use super::{Answer, IssuePath, body::Body, ids_in_path, page_of};
 use crate::{
-    domain::{IssueId, short_id},
+    domain::IssueId,
     web::{
         WebState,
         problem::Problem,
@@ -23,19 +23,15 @@ use crate::{
 /// More is no id of a comment.
 const MAX_ID_BYTES: usize = 300;
 
-/// The ids of an issue and of a comment on it in the path, checked before they touch a store.
+/// The ids of an issue and of a comment on it in the path.
 pub(crate) struct CommentPath(pub(crate) IssueId, pub(crate) String);
 
 impl<S: Send + Sync> FromRequestParts<S> for CommentPath {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
-        let path = Path::<(String, String)>::from_request_parts(parts, state).await.ok();
-        let Some(Path((id, comment))) = path.filter(|Path((_, comment))| comment.len() <= MAX_ID_BYTES) else {
-            return Err(Problem::not_found("comment"));
-        };
-        let id = short_id::read_id(&id).ok_or_else(|| Problem::not_found("issue"))?;
-        Ok(Self(id, comment))
+        let (issue, id) = ids_in_path(parts, state, "comment", MAX_ID_BYTES).await?;
+        Ok(Self(issue, id))
     }
 }
 

@@ -42,6 +42,21 @@ impl<S: Send + Sync> FromRequestParts<S> for IssuePath {
     }
 }
 
+/// The ids in the path of an issue and of something that belongs to it, checked before they touch a store.
+async fn ids_in_path<S: Send + Sync>(
+    parts: &mut Parts,
+    state: &S,
+    what: &'static str,
+    max_bytes: usize,
+) -> Result<(IssueId, String), Problem> {
+    let path = Path::<(String, String)>::from_request_parts(parts, state).await.ok();
+    let Some(Path((issue, id))) = path.filter(|Path((_, id))| id.len() <= max_bytes) else {
+        return Err(Problem::not_found(what));
+    };
+    let issue = short_id::read_id(&issue).ok_or_else(|| Problem::not_found("issue"))?;
+    Ok((issue, id))
+}
+
 /// The place in a list that an address asks for.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]

@@ -2,14 +2,14 @@
 
 use axum::{
     Json,
-    extract::{FromRequestParts, Path, State},
+    extract::{FromRequestParts, State},
     http::{Uri, request::Parts},
 };
 use serde_json::json;
 
-use super::{Answer, IssuePath, page_of};
+use super::{Answer, IssuePath, ids_in_path, page_of};
 use crate::{
-    domain::{IssueId, short_id},
+    domain::IssueId,
     store::{Neighbourhood, Which},
     web::{
         WebState,
@@ -22,19 +22,15 @@ use crate::{
 /// More is no id of an event.
 const MAX_ID_BYTES: usize = 100;
 
-/// The ids of an issue and of one of its occurrences in the path, checked before they touch a store.
+/// The ids of an issue and of one of its occurrences in the path.
 pub(crate) struct OccurrencePath(pub(crate) IssueId, pub(crate) String);
 
 impl<S: Send + Sync> FromRequestParts<S> for OccurrencePath {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
-        let path = Path::<(String, String)>::from_request_parts(parts, state).await.ok();
-        let Some(Path((id, event))) = path.filter(|Path((_, event))| (1..=MAX_ID_BYTES).contains(&event.len())) else {
-            return Err(Problem::not_found("occurrence"));
-        };
-        let id = short_id::read_id(&id).ok_or_else(|| Problem::not_found("issue"))?;
-        Ok(Self(id, event))
+        let (issue, id) = ids_in_path(parts, state, "occurrence", MAX_ID_BYTES).await?;
+        Ok(Self(issue, id))
     }
 }
 

@@ -112,6 +112,10 @@ test("an administrator says what others may do, and one administrator stays", as
   }, [uid, body]);
   assert.equal((await patch({ role: "SERVICE" })).status, 400, "no person is a service");
   assert.equal((await patch({ email: "x@quantory.app" })).status, 400);
+  for (const nobody of ["ff", "x%2Fy", ".."]) {
+    const answer = await ada.evaluate(async (uid) => (await fetch(`/api/v1/users/${uid}`, { method: "PATCH", body: "{}" })).status, nobody);
+    assert.ok([404, 405].includes(answer), `${nobody}: ${answer}`);
+  }
   const { status, body } = await patch({ role: "VIEWER", active: true });
   assert.deepEqual([status, body.role, body.active], [200, "VIEWER", true]);
   assert.equal(await ada.evaluate(async () => (await (await fetch("/api/v1/me")).json()).role), "ADMIN");

@@ -3,7 +3,8 @@
 use axum::{
     Json,
     body::Bytes,
-    extract::{Path, State, rejection::BytesRejection},
+    extract::{FromRequestParts, Path, State, rejection::BytesRejection},
+    http::{Uri, request::Parts},
 };
 use serde_json::{Value, json};
 
@@ -18,6 +19,19 @@ use crate::{
     },
 };
 
+/// The user in the path, checked before it touches a store: ids are hexadecimal.
+pub(crate) struct UserPath(pub(crate) String);
+
+impl<S: Send + Sync> FromRequestParts<S> for UserPath {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let path = Path::<String>::from_request_parts(parts, state).await.ok();
+        let is_id = |uid: &str| uid.len() <= 64 && uid.bytes().all(|byte| byte.is_ascii_hexdigit());
+        path.filter(|Path(uid)| is_id(uid)).map(|Path(uid)| Self(uid)).ok_or_else(|| Problem::not_found("user"))
+    }
+}
+
 /// `GET /api/v1/me`
 pub(crate) async fn me(Require(principal, ..): Require<permission::Read>) -> Answer {
     Ok(Json(json!({
@@ -28,11 +42,7 @@ pub(crate) async fn me(Require(principal, ..): Require<permission::Read>) -> Ans
 }
 
 /// `GET /api/v1/users`: in the order of their ids; none without login.
-pub(crate) async fn list(
-    State(state): State<WebState>,
-    _: Require<permission::ManageUsers>,
-    uri: axum::http::Uri,
-) -> Answer {
+pub(crate) async fn list(State(state): State<WebState>, _: Require<permission::ManageUsers>, uri: Uri) -> Answer {
     let (after, limit) = page_of(&uri)?;
     let Some(login) = &state.login else { return Ok(Json(json!({"users": [], "next_cursor": null}))) };
     let users = login.users.list(after.as_ref().map(|after| after.id.as_str()), limit + 1).await?;
@@ -46,7 +56,7 @@ pub(crate) async fn list(
 pub(crate) async fn change(
     State(state): State<WebState>,
     Require(principal, ..): Require<permission::ManageUsers>,
-    Path(uid): Path<String>,
+    UserPath(uid): UserPath,
     body: Result<Bytes, BytesRejection>,
 ) -> Answer {
     let mut body = Body::read(body)?;

@@ -2,7 +2,7 @@
 
 use axum::{
     Form,
-    extract::{Path, State, rejection::FormRejection},
+    extract::{State, rejection::FormRejection},
     response::Redirect,
 };
 use jiff::Timestamp;
@@ -13,11 +13,11 @@ use super::{
     layout::{OptionView, TimeView},
 };
 use crate::{
-    auth::{PersonRole, UserChange},
+    auth::{PersonRole, User, UserChange},
     triage::invalid,
     web::{
         WebState,
-        api::users::login,
+        api::users::{UserPath, login},
         problem::Problem,
         require::{Require, permission},
     },
@@ -53,7 +53,7 @@ pub(crate) async fn show(
     let is_more = users.len() > SHOWN;
     users.truncate(SHOWN);
     users.sort_by_cached_key(|user| (!user.is_active, user.display_name.to_lowercase()));
-    let row = |user: crate::auth::User| RowView {
+    let row = |user: User| RowView {
         roles: PersonRole::ALL
             .iter()
             .map(|role| OptionView::new(role.as_str(), role.as_str(), role.role() == user.role))
@@ -81,7 +81,7 @@ pub(crate) struct UserForm {
 pub(crate) async fn change(
     State(state): State<WebState>,
     Require(principal, ..): Require<permission::ManageUsers>,
-    Path(uid): Path<String>,
+    UserPath(uid): UserPath,
     form: Result<Form<UserForm>, FormRejection>,
 ) -> Result<Redirect, Problem> {
     let Form(UserForm { role, active }) = form?;

@@ -17,6 +17,7 @@ use crate::{
     notify::Notifier,
     retention,
     store::{IssueStore, embedded::EmbeddedStore},
+    tls::Tls,
     triage::Triage,
     web::{self, Templates, WebState},
 };
@@ -49,6 +50,7 @@ pub async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<
         .with_context(|| format!("ISSUETRACKER_HTTP_ADDR: {} cannot be listened on", config.http_addr))?;
     let address = listener.local_addr().context("the listener has no address")?;
 
+    let tls = config.tls.clone().map(Tls::new).transpose().context("ISSUETRACKER_HTTP_TLS_CERTIFICATE_FILE")?;
     let intake = make_intake(&config, committer.clone())?;
     let dead_letters = make_dead_letters(&config, &intake, &store);
     let triage = Triage::new(Arc::clone(&store), intake.clone(), notifier.clone());
@@ -90,8 +92,11 @@ pub async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<
         stop.cancelled().await;
         tokio::time::sleep(CONSUMER_TIMEOUT).await;
     });
-    tracing::info!("listening on http://{address}");
-    serve(listener, web::router(state), &shutdown).await;
+    if let Some(tls) = tls.clone() {
+        tokio::spawn(tls.follow(shutdown.clone()));
+    }
+    tracing::info!("listening on {}://{address}", if tls.is_some() { "https" } else { "http" });
+    serve(listener, web::router(state), tls, &shutdown).await;
     tokio::select! {
         result = consumer => result?,
         // What was in progress is read again at the next start, to the same effect.
@@ -113,13 +118,13 @@ async fn sweep(login: Arc<Login>) {
     }
 }
 
-async fn serve(listener: TcpListener, router: axum::Router, shutdown: &CancellationToken) {
+async fn serve(listener: TcpListener, router: axum::Router, tls: Option<Tls>, shutdown: &CancellationToken) {
     let deadline = async {
         shutdown.cancelled().await;
         tokio::time::sleep(DRAIN_TIMEOUT).await;
     };
     tokio::select! {
-        () = web::serve(listener, router, shutdown) => (),
+        () = web::serve(listener, router, tls, shutdown) => (),
         () = deadline => tracing::warn!("some requests were not answered before the stop"),
     }
 }

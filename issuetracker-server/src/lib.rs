@@ -22,6 +22,7 @@ pub mod notify;
 pub mod retention;
 pub mod seed;
 pub mod store;
+pub mod tls;
 pub mod transfer;
 pub mod triage;
 pub mod upkeep;

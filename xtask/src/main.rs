@@ -3,6 +3,7 @@
 
 mod chaos;
 mod demo;
+mod deny;
 mod gate;
 mod library;
 mod run;
@@ -16,7 +17,7 @@ use run::{Outcome, cargo, cargo_with, script};
 /// Name, what it does, and the function that does it with the arguments that follow.
 type Task = (&'static str, &'static str, fn(&[String]) -> Outcome);
 
-const TASKS: [Task; 12] = [
+const TASKS: [Task; 13] = [
     (
         "demo",
         "start a server and an example that reports into it; prints the address to open (needs only Rust)",
@@ -31,6 +32,11 @@ const TASKS: [Task; 12] = [
     ("browser", "only the tests in a browser, on what is built", test::browser),
     ("services", "up [--install], down, status, env: real Kafka, Redis and Firestore on loopback", services),
     ("lint", "formatting, dependency rules, clippy, each feature alone, oldest compiler, package, documentation", lint),
+    (
+        "deny",
+        "licences, sources and bans of every dependency, by cargo-deny, which is built first if it is missing",
+        deny::run,
+    ),
     ("tidy", "only the dependency rules, each with its positive control", tidy::run),
     ("bench", "what does an error! cost the caller? Beside sentry and OpenTelemetry", bench),
     (
@@ -68,6 +74,7 @@ fn services(arguments: &[String]) -> Outcome {
 fn lint(_: &[String]) -> Outcome {
     cargo(&["fmt", "--all", "--check"])?;
     tidy::run(&[])?;
+    deny::run(&[])?;
     cargo(&["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"])?;
     library::check()?;
     let strict = [("RUSTDOCFLAGS".to_owned(), "-D warnings".to_owned())];

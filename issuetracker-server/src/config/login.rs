@@ -1,7 +1,7 @@
 //! Who may log in, by whom they are vouched for, and where browsers reach this server.
 
 use std::{
-    fs::{self, File},
+    fs::File,
     io::Read,
     net::{IpAddr, SocketAddr},
     path::{Path, PathBuf},
@@ -11,7 +11,7 @@ use std::{
 use reqwest::Url;
 use serde::Deserialize;
 
-use super::{Secret, variables::Variables};
+use super::{Secret, private, variables::Variables};
 
 /// The issuer if no other is named.
 pub const GOOGLE: &str = "https://accounts.google.com";
@@ -55,7 +55,7 @@ impl LoginConfig {
 }
 
 /// Login is configured by any of its variables, or by the file of credentials where it is expected.
-pub(super) fn read(variables: &mut Variables, http_addr: SocketAddr) -> Option<LoginConfig> {
+pub(super) fn read(variables: &mut Variables, http_addr: SocketAddr, has_tls: bool) -> Option<LoginConfig> {
     let issuer = variables.text("OIDC_ISSUER");
     let file = variables.text("OIDC_CREDENTIALS_FILE").map(PathBuf::from);
     let domains = list(variables, "OIDC_DOMAINS");
@@ -71,7 +71,8 @@ pub(super) fn read(variables: &mut Variables, http_addr: SocketAddr) -> Option<L
     if !address(&issuer).is_some_and(|url| url.query().is_none() && url.fragment().is_none()) {
         variables.problem("OIDC_ISSUER", "expected an https address; plain http on this machine only");
     }
-    let public_url = public_url.unwrap_or_else(|| format!("http://{http_addr}"));
+    let scheme = if has_tls { "https" } else { "http" };
+    let public_url = public_url.unwrap_or_else(|| format!("{scheme}://{http_addr}"));
     let origin = address(&public_url)
         .filter(|url| url.path() == "/" && url.query().is_none() && url.fragment().is_none() && url.username() == "")
         .map(|url| url.origin().ascii_serialization());
@@ -152,7 +153,7 @@ struct Credentials {
 fn credentials(path: &Path) -> Result<Credentials, String> {
     let shown = path.display();
     let file = File::open(path).map_err(|error| format!("{shown}: {error}"))?;
-    check_private(&file).map_err(|problem| format!("{shown}: {problem}"))?;
+    private::check(&file).map_err(|problem| format!("{shown}: {problem}"))?;
     let mut text = String::new();
     file.take(MAX_CREDENTIALS_BYTES).read_to_string(&mut text).map_err(|error| format!("{shown}: {error}"))?;
     // The parser's own words could quote the file.
@@ -164,25 +165,9 @@ fn credentials(path: &Path) -> Result<Credentials, String> {
     Ok(file.web)
 }
 
-fn check_private(file: &File) -> Result<(), String> {
-    let metadata: fs::Metadata = file.metadata().map_err(|error| error.to_string())?;
-    if !metadata.is_file() {
-        return Err("expected a file".to_owned());
-    }
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt;
-        let mode = metadata.permissions().mode() & 0o777;
-        if mode & 0o077 != 0 {
-            return Err(format!("others can read it (mode {mode:03o}); say chmod 600"));
-        }
-    }
-    Ok(())
-}
-
 #[cfg(test)]
 mod tests {
-    use std::os::unix::fs::PermissionsExt;
+    use std::{fs, os::unix::fs::PermissionsExt};
 
     use super::super::{Config, ConfigErrors};
     use super::*;

@@ -4,6 +4,8 @@
 mod kafka;
 mod limits;
 mod login;
+mod private;
+mod tls;
 mod variables;
 
 use std::{fmt, net::SocketAddr, path::PathBuf, time::Duration};
@@ -14,13 +16,15 @@ pub use self::{
     limits::Limits,
     login::{GOOGLE, LoginConfig, is_this_machine},
 };
-use crate::retention::Retention;
+use crate::{retention::Retention, tls::TlsFiles};
 
 /// What the process runs with.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Config {
     /// Where it listens.
     pub http_addr: SocketAddr,
+    /// With which certificate; without it over plain HTTP.
+    pub tls: Option<TlsFiles>,
     /// How much one client may ask.
     pub limits: Limits,
     /// Who may log in; without it everybody on this machine is ADMIN.
@@ -101,7 +105,8 @@ impl Config {
         let http_addr = variables.parse("HTTP_ADDR", "expected an address and port such as 127.0.0.1:8080");
         let http_addr = http_addr.unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], 8080)));
         let problems = variables.count();
-        let login = login::read(&mut variables, http_addr);
+        let tls = tls::read(&mut variables);
+        let login = login::read(&mut variables, http_addr, tls.is_some());
         // A login that cannot be read is no reason to complain that there is none.
         if login.is_none() && !http_addr.ip().is_loopback() && variables.count() == problems {
             variables.problem(
@@ -109,6 +114,11 @@ impl Config {
                 "without login everybody is ADMIN, so only a loopback address such as 127.0.0.1 may be used; \
                  docs/operations.md says how login is configured",
             );
+        }
+        if tls.is_some() && login.as_ref().is_none_or(LoginConfig::is_plain) && variables.count() == problems {
+            let what = "TLS needs login, with an ISSUETRACKER_HTTP_PUBLIC_URL that begins with https://: \
+                        without login only this machine is served, over plain http";
+            variables.problem("HTTP_TLS_CERTIFICATE_FILE", what);
         }
         let limits = limits::read(&mut variables);
         let store = store(&mut variables);
@@ -126,12 +136,15 @@ impl Config {
         if tracing_subscriber::EnvFilter::try_new(&log_filter).is_err() {
             variables.problem("LOG", "expected a filter such as `info` or `issuetracker_server=debug,info`");
         }
-        variables.finish(Self { http_addr, limits, login, store, kafka, retention, log_filter, log_format })
+        variables.finish(Self { http_addr, tls, limits, login, store, kafka, retention, log_filter, log_format })
     }
 
     /// The effective values, a line each, without secrets.
     pub fn describe(&self) -> Vec<(&'static str, String)> {
         let mut lines = vec![("http", self.http_addr.to_string()), ("limits", self.limits.describe())];
+        if let Some(files) = &self.tls {
+            lines.push(("tls", format!("certificate {}, key ***", files.certificate.display())));
+        }
         let login = self.login.as_ref().map(LoginConfig::describe);
         lines.push(("login", login.unwrap_or_else(|| "none: everybody on this machine is ADMIN".to_owned())));
         match &self.store {

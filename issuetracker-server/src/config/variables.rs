@@ -7,12 +7,14 @@ use super::{Config, ConfigErrors};
 const PREFIX: &str = "ISSUETRACKER_";
 
 /// Every name there is; docs/operations.md has the table.
-const NAMES: [&str; 37] = [
+const NAMES: [&str; 39] = [
     "HTTP_ADDR",
     "HTTP_REQUESTS_PER_MINUTE",
     "HTTP_EVENT_REQUESTS_PER_MINUTE",
     "HTTP_PROXIES",
     "HTTP_PUBLIC_URL",
+    "HTTP_TLS_CERTIFICATE_FILE",
+    "HTTP_TLS_KEY_FILE",
     "OIDC_ISSUER",
     "OIDC_CREDENTIALS_FILE",
     "OIDC_DOMAINS",

@@ -76,6 +76,9 @@ pub(crate) async fn observe(State(state): State<WebState>, mut request: Request,
     ] {
         headers.insert(name, HeaderValue::from_static(value));
     }
+    if state.login.as_ref().is_some_and(|login| !login.config.is_plain()) {
+        headers.insert(header::STRICT_TRANSPORT_SECURITY, HeaderValue::from_static("max-age=31536000"));
+    }
     headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
     if let Ok(id) = HeaderValue::from_str(&request_id) {
         headers.insert("x-request-id", id);

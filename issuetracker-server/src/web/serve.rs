@@ -19,6 +19,7 @@ use tokio::{net::TcpListener, sync::Semaphore};
 use tokio_util::sync::CancellationToken;
 
 use super::limit::Peer;
+use crate::tls::Tls;
 
 /// The most connections at a time; more wait in the operating system's queue. Descriptors are mostly limited to 1,024, and
 /// the store and Kafka need some.
@@ -35,7 +36,7 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// Serves until `shutdown`, then finishes the requests that are under way. What ends them in time is the caller's
 /// business.
-pub async fn serve(listener: TcpListener, router: Router, shutdown: &CancellationToken) {
+pub async fn serve(listener: TcpListener, router: Router, tls: Option<Tls>, shutdown: &CancellationToken) {
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT).max_buf_size(MAX_HEAD_BYTES);
     let (graceful, places) = (GracefulShutdown::new(), Arc::new(Semaphore::new(MAX_CONNECTIONS)));
@@ -58,11 +59,17 @@ pub async fn serve(listener: TcpListener, router: Router, shutdown: &Cancellatio
                 request.extensions_mut().insert(Peer(peer.ip()));
                 routes.call(request)
             });
-            let connection = graceful.watch(http.serve_connection(TokioIo::new(stream), service));
+            let (http, tls, watcher) = (http.clone(), tls.clone(), graceful.watcher());
             tokio::spawn(async move {
                 let _place = place;
                 // Whoever breaks a connection off, or takes too long, is told by its end.
-                let _ = connection.await;
+                match tls {
+                    None => _ = watcher.watch(http.serve_connection(TokioIo::new(stream), service)).await,
+                    Some(tls) => {
+                        let Some(stream) = tls.accept(stream, HEAD_TIMEOUT).await else { return };
+                        let _ = watcher.watch(http.serve_connection(TokioIo::new(stream), service)).await;
+                    }
+                }
             });
         }
     };

@@ -14,6 +14,7 @@ mod process;
 #[path = "../support/mod.rs"]
 mod support;
 mod surface;
+mod tls;
 mod triage;
 mod upkeep;
 

@@ -106,7 +106,7 @@ impl Place {
                 panic!("the server ended with {status}");
             }
             let log = server.log();
-            let line = log.lines().find_map(|line| line.split_once("listening on http://"));
+            let line = log.lines().find_map(|line| line.split_once("listening on ")?.1.split_once("://"));
             // In JSON more of the line follows.
             line.map(|(_, address)| address.split('"').next().unwrap().trim().to_owned()).ok_or(log)
         });

@@ -11,7 +11,7 @@ use crate::{
     auth::Login,
     config::{Config, StoreConfig},
     dead_letters::DeadLetters,
-    health::{Health, PROJECTION},
+    health::Health,
     intake::{Committer, Intake},
     metrics,
     notify::Notifier,
@@ -177,8 +177,8 @@ async fn report(mut progress: tokio::sync::watch::Receiver<crate::store::firesto
     loop {
         let state = progress.borrow_and_update().to_string();
         match state.as_str() {
-            "" => health.up(PROJECTION),
-            state => health.tell(PROJECTION, state),
+            "" => health.up(crate::health::PROJECTION),
+            state => health.tell(crate::health::PROJECTION, state),
         }
         if progress.changed().await.is_err() {
             return;

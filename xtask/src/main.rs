@@ -4,6 +4,7 @@
 mod chaos;
 mod demo;
 mod deny;
+mod fuzz;
 mod gate;
 mod library;
 mod run;
@@ -17,7 +18,7 @@ use run::{Outcome, cargo, cargo_with, script};
 /// Name, what it does, and the function that does it with the arguments that follow.
 type Task = (&'static str, &'static str, fn(&[String]) -> Outcome);
 
-const TASKS: [Task; 13] = [
+const TASKS: [Task; 14] = [
     (
         "demo",
         "start a server and an example that reports into it; prints the address to open (needs only Rust)",
@@ -45,6 +46,11 @@ const TASKS: [Task; 13] = [
         bench_server,
     ),
     ("gate", "count instructions and allocations of the calling thread, against limits (needs valgrind)", gate::run),
+    (
+        "fuzz",
+        "what must hold for any bytes: [seconds for each target, 60] [target]; libFuzzer with a nightly compiler",
+        fuzz::run,
+    ),
     ("screenshots", "take the pictures in docs/screenshots again", test::screenshots),
     ("ci", "all that CI runs: lint, test, gate, and the demo until its first error is on the dashboard", ci),
 ];

@@ -210,7 +210,7 @@ fn found_in_tree(arguments: &[&str], forbidden: &[&str]) -> Outcome<Vec<String>>
 /// Every Rust file of the workspace, by its path from the root.
 fn rust_files() -> Outcome<Vec<(String, String)>> {
     let mut files = Vec::new();
-    for package in ["tracing-issues", "issuetracker-server", "examples", "benches", "xtask"] {
+    for package in ["tracing-issues", "issuetracker-server", "examples", "benches", "fuzz", "xtask"] {
         collect(&root().join(package), package, &mut files).map_err(|error| format!("{package}: {error}"))?;
     }
     if files.len() < 50 {

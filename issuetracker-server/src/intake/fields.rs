@@ -6,6 +6,7 @@ use std::str::FromStr;
 use serde_json::{Map, Value};
 use tracing_issues::event::truncate_chars;
 
+use super::decode::secrets;
 use crate::{domain::clean, metrics};
 
 /// The most keys of `context`, bytes of one value, and characters of one text.
@@ -33,8 +34,9 @@ impl Fields {
     }
 
     /// Counts a field that was replaced by its default, and keeps what it said.
-    pub(super) fn repair(&mut self, name: &'static str, value: Value) {
+    pub(super) fn repair(&mut self, name: &'static str, mut value: Value) {
         metrics::repaired(name);
+        secrets::redact_value(name, &mut value);
         self.kept.insert(format!("original_{name}"), value);
     }
 

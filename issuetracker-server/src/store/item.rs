@@ -29,6 +29,7 @@ pub enum Item {
     Note(String, String),
 }
 
+#[cfg(feature = "firestore")]
 impl Item {
     /// The short id of an issue.
     pub(super) fn short_id(&self) -> Option<&IssueId> {

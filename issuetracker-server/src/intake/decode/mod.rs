@@ -2,6 +2,7 @@
 //! Only what cannot be read at all is [`Invalid`]; everything else is repaired, and each repair is counted by field.
 
 mod lenient;
+pub(super) mod secrets;
 
 use jiff::{SignedDuration, Timestamp, civil::DateTime, tz::TimeZone};
 use serde_json::{Map, Value};
@@ -113,7 +114,8 @@ pub fn decode(bytes: &[u8], place: Place<'_>, now: Timestamp) -> Result<Occurren
             again.ok_or_else(|| Invalid::NotJson(error.to_string()))?
         }
     };
-    let Value::Object(object) = value else { return Err(Invalid::NotAnObject) };
+    let Value::Object(mut object) = value else { return Err(Invalid::NotAnObject) };
+    secrets::redact(&mut object);
     let mut fields = Fields::of(object);
 
     let (full_title, mut description) = (fields.text("title"), fields.text("description"));

@@ -115,6 +115,47 @@ fn a_bad_field_falls_back_and_is_kept() {
 }
 
 #[test]
+fn a_secret_is_gone_wherever_a_foreign_producer_put_it() {
+    let text = "login failed: password=hunter2hunter2 refused";
+    let event = json!({
+        "title": text, "description": text, "backtrace": text, "component": text, "service": text, "release": text,
+        "environment": text, "host": text, "thread": text, "reporter_id": text, "assignee_id": text, "project": text,
+        "trace_id": text, "type": text, "severity": text, "priority": text, "source": text, "op": text, "event_id": text,
+        "created_at": text, "first_at": text, "occurrences": text, "pid": text, "tags": [text, "token:hunter2hunter2"],
+        "error": [{"kind": text, "message": text}, text],
+        "spans": [{"name": text, "target": text, "fields": {"api_key": "hunter2hunter2", "deep": {"er": [text]}}}],
+        "breadcrumbs": [{"at": NOW, "level": text, "message": text}],
+        "location": {"module": text, "file": text},
+        "context": {"secret": "hunter2hunter2", "url": "postgres://u:hunter2hunter2@db/x", "password=hunter2hunter2": 1},
+        "headers": [{"name": "authorization", "value": "hunter2hunter2"}],
+        "dropped_before": {"password=hunter2hunter2": 1},
+    });
+    let occurrence = read(&event);
+    let shown = format!("{occurrence:?}");
+    assert!(!shown.contains("hunter2"), "{shown}");
+    assert_eq!(occurrence.title, "login failed: password=[redacted] refused");
+}
+
+#[test]
+fn what_only_looks_like_a_secret_stays() {
+    let event = json!({
+        "title": "the password of bob@example.com expired", "event_id": "0192f0c1-2345-7000-8000-0123456789ab",
+        "created_at": 1_767_569_450_123_i64, "trace_id": "4bf92f3577b34da6a3ce929d0e0e4736", "span_id": "00f067aa0ba902b7",
+        "fingerprint": "v1:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08", "release": "1.4.2+9f86d08",
+        "context": {"order": 4_111_111_111_i64, "token_count": 7},
+    });
+    let occurrence = read(&event);
+    assert_eq!(occurrence.title, event["title"]);
+    assert_eq!(occurrence.event_id.to_string(), event["event_id"]);
+    assert_eq!(occurrence.last_at.to_string(), "2026-01-04T23:30:50.123Z");
+    assert_eq!(
+        (&*occurrence.details.trace_id, &*occurrence.release),
+        ("4bf92f3577b34da6a3ce929d0e0e4736", "1.4.2+9f86d08")
+    );
+    assert_eq!(Value::Object(occurrence.details.context), event["context"]);
+}
+
+#[test]
 fn times_come_in_many_forms() {
     for (time, read_as) in [
         (json!("2026-01-04T23:30:50.123456"), "2026-01-04T23:30:50.123456Z"),

@@ -12,6 +12,8 @@ mod invalid;
 mod malformed;
 mod members;
 mod outages;
+#[cfg(feature = "kafka-tls")]
+mod secure;
 mod stops;
 #[path = "../support/mod.rs"]
 mod support;

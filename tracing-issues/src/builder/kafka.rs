@@ -11,6 +11,8 @@ pub(super) const SASL_MECHANISM: &str = "TRACING_ISSUES_KAFKA_SASL_MECHANISM";
 pub(super) const SASL_USERNAME: &str = "TRACING_ISSUES_KAFKA_SASL_USERNAME";
 pub(super) const SASL_PASSWORD: &str = "TRACING_ISSUES_KAFKA_SASL_PASSWORD";
 pub(super) const SSL_CA_FILE: &str = "TRACING_ISSUES_KAFKA_SSL_CA_FILE";
+pub(super) const SSL_CERTIFICATE_FILE: &str = "TRACING_ISSUES_KAFKA_SSL_CERTIFICATE_FILE";
+pub(super) const SSL_KEY_FILE: &str = "TRACING_ISSUES_KAFKA_SSL_KEY_FILE";
 
 const PROTOCOLS: [&str; 4] = ["plaintext", "ssl", "sasl_plaintext", "sasl_ssl"];
 const MECHANISMS: [&str; 3] = ["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"];
@@ -23,6 +25,8 @@ pub(super) struct KafkaSettings {
     pub(super) sasl_username: Option<String>,
     pub(super) sasl_password: Option<String>,
     pub(super) ssl_ca_file: Option<PathBuf>,
+    pub(super) ssl_certificate_file: Option<PathBuf>,
+    pub(super) ssl_key_file: Option<PathBuf>,
     /// By their names in librdkafka; they win over everything.
     others: Vec<(String, String)>,
 }
@@ -59,8 +63,15 @@ impl Builder {
         self
     }
 
-    /// Any setting of librdkafka by its own name, such as `("ssl.certificate.location", "client.pem")`; it wins over every
-    /// other method. For what the other methods do not know: client certificates, OAUTHBEARER, timeouts.
+    /// The service's own certificate and its key (PEM), for brokers that want one.
+    pub fn kafka_ssl_certificate(mut self, certificate: impl Into<PathBuf>, key: impl Into<PathBuf>) -> Self {
+        self.kafka.ssl_certificate_file = Some(certificate.into());
+        self.kafka.ssl_key_file = Some(key.into());
+        self
+    }
+
+    /// Any setting of librdkafka by its own name, such as `("ssl.key.password", "…")`; it wins over every other method. For
+    /// what the other methods do not know: OAUTHBEARER, timeouts.
     pub fn kafka_setting(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         self.kafka.others.push((name.into(), value.into()));
         self
@@ -71,12 +82,17 @@ impl KafkaSettings {
     /// The settings in librdkafka's words, in the order in which they are to be set.
     #[cfg(feature = "kafka")]
     pub(super) fn for_client(&self) -> Vec<(&str, &str)> {
+        fn path(path: &Option<PathBuf>) -> Option<&str> {
+            path.as_deref().and_then(std::path::Path::to_str)
+        }
         let named = [
             ("security.protocol", self.security_protocol.as_deref()),
             ("sasl.mechanism", self.sasl_mechanism.as_deref()),
             ("sasl.username", self.sasl_username.as_deref()),
             ("sasl.password", self.sasl_password.as_deref()),
-            ("ssl.ca.location", self.ssl_ca_file.as_deref().and_then(std::path::Path::to_str)),
+            ("ssl.ca.location", path(&self.ssl_ca_file)),
+            ("ssl.certificate.location", path(&self.ssl_certificate_file)),
+            ("ssl.key.location", path(&self.ssl_key_file)),
         ];
         let named = named.into_iter().filter_map(|(name, value)| Some((name, value?)));
         named.chain(self.others.iter().map(|(name, value)| (name.as_str(), value.as_str()))).collect()
@@ -111,16 +127,23 @@ impl KafkaSettings {
         if mechanism.is_some_and(|mechanism| !MECHANISMS.contains(&mechanism)) {
             wrong(SASL_MECHANISM, format!("expected {}", MECHANISMS.join(", ")));
         }
-        match &self.ssl_ca_file {
-            Some(_) if !is_encrypted => {
-                wrong(SSL_CA_FILE, format!("needs {SECURITY_PROTOCOL} to be ssl or sasl_ssl; it is {protocol}"));
+        for (setting, file) in self.files() {
+            match file {
+                Some(_) if !is_encrypted => {
+                    wrong(setting, format!("needs {SECURITY_PROTOCOL} to be ssl or sasl_ssl; it is {protocol}"));
+                }
+                Some(path) => match File::open(path) {
+                    Err(error) => wrong(setting, format!("{} cannot be read: {error}", path.display())),
+                    Ok(_) if path.to_str().is_none() => wrong(setting, "the path is not UTF-8".to_owned()),
+                    Ok(_) => (),
+                },
+                None => (),
             }
-            Some(path) => match File::open(path) {
-                Err(error) => wrong(SSL_CA_FILE, format!("{} cannot be read: {error}", path.display())),
-                Ok(_) if path.to_str().is_none() => wrong(SSL_CA_FILE, "the path is not UTF-8".to_owned()),
-                Ok(_) => (),
-            },
-            None => (),
+        }
+        match (&self.ssl_certificate_file, &self.ssl_key_file) {
+            (Some(_), None) => wrong(SSL_KEY_FILE, format!("is missing; {SSL_CERTIFICATE_FILE} is set")),
+            (None, Some(_)) => wrong(SSL_CERTIFICATE_FILE, format!("is missing; {SSL_KEY_FILE} is set")),
+            _ => (),
         }
         if !cfg!(feature = "kafka-tls") {
             let mut missing = |setting| problems.push(ConfigError::MissingFeature { setting, feature: "kafka-tls" });
@@ -133,6 +156,15 @@ impl KafkaSettings {
         problems
     }
 
+    /// The files that TLS needs.
+    fn files(&self) -> [(&'static str, &Option<PathBuf>); 3] {
+        [
+            (SSL_CA_FILE, &self.ssl_ca_file),
+            (SSL_CERTIFICATE_FILE, &self.ssl_certificate_file),
+            (SSL_KEY_FILE, &self.ssl_key_file),
+        ]
+    }
+
     /// The first of our own settings that is set.
     pub(super) fn first_set(&self) -> Option<&'static str> {
         let settings = [
@@ -141,6 +173,8 @@ impl KafkaSettings {
             (SASL_USERNAME, self.sasl_username.is_some()),
             (SASL_PASSWORD, self.sasl_password.is_some()),
             (SSL_CA_FILE, self.ssl_ca_file.is_some()),
+            (SSL_CERTIFICATE_FILE, self.ssl_certificate_file.is_some()),
+            (SSL_KEY_FILE, self.ssl_key_file.is_some()),
             ("kafka_setting", !self.others.is_empty()),
         ];
         settings.into_iter().find(|(_, is_set)| *is_set).map(|(setting, _)| setting)
@@ -160,6 +194,8 @@ pub(super) fn setting_behind(name: &str) -> &'static str {
         "sasl.username" => SASL_USERNAME,
         "sasl.password" => SASL_PASSWORD,
         "ssl.ca.location" => SSL_CA_FILE,
+        "ssl.certificate.location" => SSL_CERTIFICATE_FILE,
+        "ssl.key.location" => SSL_KEY_FILE,
         "bootstrap.servers" | "" => BROKERS,
         _ => "kafka_setting",
     }

@@ -109,6 +109,7 @@ impl fmt::Debug for ConfigError {
 /// | `TRACING_ISSUES_KAFKA_SASL_MECHANISM` | `PLAIN`, `SCRAM-SHA-256` or `SCRAM-SHA-512` | none |
 /// | `TRACING_ISSUES_KAFKA_SASL_USERNAME`, `…_SASL_PASSWORD` | who the service is | none |
 /// | `TRACING_ISSUES_KAFKA_SSL_CA_FILE` | certificates that vouch for the brokers (PEM) | the system's |
+/// | `TRACING_ISSUES_KAFKA_SSL_CERTIFICATE_FILE`, `…_SSL_KEY_FILE` | the service's own certificate and its key (PEM) | none |
 /// | `TRACING_ISSUES_REDIS_URL` | Redis shared by the instances of the service | none |
 /// | `TRACING_ISSUES_SERVICE` | the service's name | name of the executable |
 /// | `TRACING_ISSUES_ENVIRONMENT` | `production`, `staging`, … | `development` |

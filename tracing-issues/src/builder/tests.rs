@@ -164,6 +164,12 @@ mod with_kafka {
         let mechanism = ("KAFKA_SASL_MECHANISM", "GSSAPI");
         check_refused(&[BROKERS, SASL, mechanism, USER, PASSWORD], "KAFKA_SASL_MECHANISM", "expected PLAIN, SCRAM");
         check_refused(&[BROKERS, ("KAFKA_SSL_CA_FILE", "/ca.pem")], "KAFKA_SSL_CA_FILE", "to be ssl or sasl_ssl");
+        let key = ("KAFKA_SSL_KEY_FILE", concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml"));
+        let certificate = ("KAFKA_SSL_CERTIFICATE_FILE", key.1);
+        let text = problems_of(from(&[BROKERS, key]));
+        assert!(text.contains("KAFKA_SSL_KEY_FILE: needs") && text.contains("CERTIFICATE_FILE: is missing"), "{text}");
+        let text = problems_of(from(&[BROKERS, certificate]));
+        assert!(text.contains("CERTIFICATE_FILE: needs") && text.contains("KEY_FILE: is missing"), "{text}");
         check_refused(&[SASL, PLAIN], "KAFKA_BROKERS", "is missing; TRACING_ISSUES_KAFKA_SECURITY_PROTOCOL is set");
     }
 

@@ -25,6 +25,8 @@ impl Builder {
         builder.kafka.sasl_username = variables.text(kafka::SASL_USERNAME);
         builder.kafka.sasl_password = variables.text(kafka::SASL_PASSWORD);
         builder.kafka.ssl_ca_file = variables.raw(kafka::SSL_CA_FILE).map(Into::into);
+        builder.kafka.ssl_certificate_file = variables.raw(kafka::SSL_CERTIFICATE_FILE).map(Into::into);
+        builder.kafka.ssl_key_file = variables.raw(kafka::SSL_KEY_FILE).map(Into::into);
         builder.redis_url = variables.text("TRACING_ISSUES_REDIS_URL");
         builder.spool = variables.raw("TRACING_ISSUES_SPOOL").map(Into::into);
         for (name, setting) in [

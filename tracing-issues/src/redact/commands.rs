@@ -55,7 +55,7 @@ impl Commands {
         let (start, end) = argument(bytes, gap(bytes, end)?);
         let slash = bytes.skip_most(start, end - start, |byte| byte != b'/');
         let at_sign = bytes.skip_most(slash, end.saturating_sub(slash), |byte| byte != b'@');
-        (slash > start && slash < end).then(|| masked(bytes, slash + 1, at_sign))
+        (slash > start && slash < end).then(|| masked(bytes, behind_user(bytes, start, slash), at_sign))
     }
 
     /// The secret of the flag whose first `-` is here.
@@ -82,7 +82,10 @@ impl Commands {
         }
         let (start, end) = argument(bytes, start);
         let from = match holds {
-            Holds::User => bytes.skip_most(start, end - start, |byte| byte != b':') + 1,
+            Holds::User => match bytes.skip_most(start, end - start, |byte| byte != b':') {
+                colon if colon < end => behind_user(bytes, start, colon),
+                _ => end,
+            },
             _ => start,
         };
         let is_value = from < end && bytes.at(start) != b'-' && !names::is_speech(bytes.str(from, end));
@@ -104,6 +107,13 @@ fn argument(bytes: Bytes<'_>, at: usize) -> (usize, usize) {
         Some(quote) => (at + quote.len, bytes.closing(at + quote.len, quote)),
         None => (at, values::bare_end(bytes, at)),
     }
+}
+
+/// Where the secret starts if its user seems to end at `end`. What is no name, such as text behind a quote that was never
+/// closed, may hide another secret: then all of the argument is one.
+fn behind_user(bytes: Bytes<'_>, start: usize, end: usize) -> usize {
+    let is_name = |byte| !is_space(byte) && !matches!(byte, b'=' | b'"' | b'\'' | b'`');
+    if bytes.skip_most(start, end - start, is_name) == end { end + 1 } else { start }
 }
 
 /// What is redacted already is passed over.

@@ -11,6 +11,8 @@ use super::{
 /// Prefixes of keys, and how many characters follow at least. Most have more; tests and logs have shortened ones.
 #[rustfmt::skip]
 const PREFIXES: &[(&str, usize)] = &[
+    // Ours
+    ("itk_", 10),
     // GitHub, GitLab
     ("ghp_", 10), ("gho_", 10), ("ghs_", 10), ("ghu_", 10), ("ghr_", 10), ("github_pat_", 10),
     ("glpat-", 10), ("gldt-", 10), ("glrt-", 10), ("glptt-", 10), ("glcbt-", 10), ("glimt-", 10),

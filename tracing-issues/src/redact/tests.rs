@@ -268,6 +268,9 @@ fn data_source_names() {
 #[test]
 fn flags_that_only_their_command_explains() {
     check("curl -u bob:pw -U 'a:b c' https://x", "curl -u bob:* -U 'a:*' https://x");
+    // A quote that was never closed is no user: what stands in front of the colon may be secret, too.
+    check("curl -u`\npassword=x\nuser:y", "curl -u`*");
+    check("sqlplus \"token=x bob/y@z\"", "sqlplus \"*@z\"");
     check("curl -ubob:pw; mysql -ppw -h db", "curl -ubob:*; mysql -p* -h db");
     check(r#""curl" "--user" "bob:pw" "x""#, r#""curl" "--user" "bob:*" "x""#);
     check(r#"["docker", "login", "-p", "pw"]"#, r#"["docker", "login", "-p", "*"]"#);

@@ -5,6 +5,7 @@ use std::{process::ExitCode, time::Duration};
 use clap::{Parser, Subcommand};
 use issuetracker_server::{
     app,
+    auth::command as keys,
     config::{Config, ConfigErrors},
     dead_letters::command as dead_letters,
     doctor, logs, upkeep,
@@ -38,6 +39,11 @@ enum Task {
     /// Run it with the variables of the server, which may run or not. Ends with 0 if all could be done, 1 if a letter is not
     /// there or could not be replayed, or if Kafka or the store does not answer, 2 for the configuration.
     DeadLetters(dead_letters::Arguments),
+    /// Creates, lists and revokes the keys with which services report over HTTP.
+    ///
+    /// Run it with the variables of the server, which may run or not. Ends with 0 if it could be done, 1 if there is no such
+    /// key or the store does not answer, 2 for the configuration.
+    Keys(keys::Arguments),
     #[command(flatten)]
     Upkeep(upkeep::Command),
 }
@@ -95,6 +101,9 @@ fn work(task: Task, config: Result<Config, ConfigErrors>) -> anyhow::Result<bool
         Task::Doctor(arguments) => Ok(doctor::run(&arguments, config, &mut out)?),
         Task::DeadLetters(arguments) => {
             runtime.block_on(dead_letters::run(arguments, &config?, &mut out, &mut progress))
+        }
+        Task::Keys(arguments) => {
+            runtime.block_on(keys::run(arguments, &config?, &mut out, &mut progress)).map(|()| true)
         }
         Task::Upkeep(command) => runtime.block_on(upkeep::run(command, &config?, &mut out)).map(|()| true),
     }

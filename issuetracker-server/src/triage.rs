@@ -126,6 +126,14 @@ impl Triage {
         if new.description.chars().count() > MAX_TEXT_CHARS {
             wrong.push(invalid("description", &format!("at most {MAX_TEXT_CHARS} characters")));
         }
+        let service = match &principal.service {
+            Some(own) if new.service.is_empty() => own.clone(),
+            Some(own) if *own != new.service => {
+                wrong.push(invalid("service", &format!("must be {own}, or nothing: the key is for no other")));
+                new.service
+            }
+            _ => new.service,
+        };
         if !wrong.is_empty() {
             return Err(TriageError::Invalid(wrong));
         }
@@ -143,13 +151,13 @@ impl Triage {
             assignee_id: new.assignee_id,
             tags: new.tags,
             component: new.component,
-            service: new.service,
+            service,
             context: new.context,
             source: new.source.unwrap_or(Source::Api),
             ..IssueEvent::new(&title.lines().collect::<Vec<_>>().join(" "), now)
         };
         let bytes = event.to_json().map_err(|error| IntakeError::Store(StoreError::Unavailable(error.into())))?;
-        match self.intake.accept(&[&bytes], now).await?.as_slice() {
+        match self.intake.accept(&[&bytes], None, now).await?.as_slice() {
             [Receipt::Accepted(occurrence) | Receipt::Duplicate(occurrence)] => Ok(occurrence.issue_id.clone()),
             [Receipt::Invalid(reason)] => Err(TriageError::Invalid(vec![invalid("title", &reason.to_string())])),
             _ => Err(TriageError::Invalid(Vec::new())),
@@ -171,7 +179,7 @@ impl Triage {
             ..IssueEvent::new("This is a test error", now)
         };
         let bytes = event.to_json().map_err(|error| IntakeError::Store(StoreError::Unavailable(error.into())))?;
-        self.intake.accept(&[&bytes], now).await?;
+        self.intake.accept(&[&bytes], None, now).await?;
         Ok(())
     }
 

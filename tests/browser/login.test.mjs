@@ -4,6 +4,8 @@ import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 
 import { launchChromium, openContext } from "./support/chromium.mjs";
+import { checkLooks, TWO_LOOKS } from "./support/accessibility.mjs";
+import { runExample } from "./support/examples.mjs";
 import { leadingAway, path } from "./support/pages.mjs";
 import { hmac, Jar, Liar, startCertified, startServerWithLogin } from "./support/providers.mjs";
 
@@ -120,6 +122,85 @@ test("an administrator says what others may do, and one administrator stays", as
   assert.deepEqual([status, body.role, body.active], [200, "VIEWER", true]);
   assert.equal(await ada.evaluate(async () => (await (await fetch("/api/v1/me")).json()).role), "ADMIN");
   await Promise.all([grace, ada].map((page) => page.context().close()));
+});
+
+test("a service reports with a key, as itself and for as long as it may", async () => {
+  const { context } = await openContext(browser, server.url);
+  const page = await context.newPage();
+  await page.goto("/keys");
+  await logInAs(page, "ada");
+  assert.match(await page.locator("main").innerText(), /No service has a key yet/);
+  await page.getByLabel("Service").fill(" ");
+  await page.getByRole("button", { name: "Create key" }).click();
+  assert.match(await page.getByRole("alert").innerText(), /1 to 200 characters/);
+  await page.getByLabel("Service").fill("newsfeed");
+  await page.getByLabel("Valid").selectOption({ label: "30 days" });
+  await page.getByRole("button", { name: "Create key" }).click();
+  const [, key] = (await page.locator(".new-key pre code").innerText()).match(/TRACING_ISSUES_API_KEY=(itk_[0-9a-f]{16}_[0-9a-f]{64})/);
+  await checkLooks(page, TWO_LOOKS);
+  await page.goto("/keys");
+  assert.ok(!(await page.content()).includes(key), "shown once");
+  assert.match(await page.getByRole("listitem").innerText(), /newsfeed.*never used/s);
+
+  const ask = (path, body, authorization = `Bearer ${key}`, headers = {}) => fetch(server.url + path, {
+    method: body ? "POST" : "GET", body, headers: { ...(authorization ? { authorization } : {}), ...headers },
+  });
+  const event = (service) => JSON.stringify({ title: "feed stalled", service });
+  const { results } = await (await ask("/api/v1/events", [event("newsfeed"), event("billing"), event("")].join("\n"))).json();
+  assert.deepEqual(results.map(({ status, code }) => code ?? status), ["accepted", "other_service", "other_service"]);
+  assert.match(results[1].reason, /`service` must be newsfeed/);
+  const created = await ask("/api/v1/issues", JSON.stringify({ title: "from a script" }));
+  assert.equal(created.status, 202);
+  assert.equal((await ask("/api/v1/issues", JSON.stringify({ title: "x", service: "billing" }))).status, 400);
+  for (const address of ["/api/v1/issues", "/api/v1/me", "/api/v1/keys", "/api/v1/users", "/api/v1/stream", "/issues", "/keys"]) {
+    assert.equal((await ask(address)).status, 403, address);
+  }
+  const cookies = (await context.cookies()).map(({ name, value }) => `${name}=${value}`).join("; ");
+  assert.equal((await ask("/api/v1/users", undefined, `Bearer ${key}`, { cookie: cookies })).status, 403, "the key is who asks");
+
+  // The layer of a service that knows nothing but the two variables.
+  const run = (environment) => runExample(server, "storm", ["--rate", "max", "--distinct", "3", "--events", "6", "--threads", "1"], {
+    environment: { TRACING_ISSUES_SERVICE: "newsfeed", ...environment },
+  });
+  await run({ TRACING_ISSUES_API_KEY: key });
+  const own = async () => (await (await fetch(`${server.url}/api/v1/issues?q=service:newsfeed`, { headers: { cookie: cookies } })).json()).issues;
+  const issues = await own();
+  assert.ok(issues.length > 2, JSON.stringify(issues.map(({ title }) => title)));
+  const refused = await run({ TRACING_ISSUES_API_KEY: `${key.slice(0, -1)}x` });
+  assert.match(refused.stderr, /401/);
+  assert.ok(!refused.stderr.includes(key.slice(0, -1)), "no key is logged");
+  assert.equal((await own()).length, issues.length);
+
+  for (const wrong of ["", "Bearer x", `Bearer ${key.replace(/.$/, (last) => (last === "0" ? "1" : "0"))}`, `Basic ${key}`]) {
+    const answer = await ask("/api/v1/events", event("newsfeed"), wrong);
+    assert.equal(answer.status, 401, wrong);
+    assert.equal(answer.headers.get("www-authenticate"), "Bearer");
+  }
+  await page.goto("/users");
+  const user = page.getByRole("listitem").filter({ hasText: "newsfeed@service.alphafusion.local" });
+  assert.match(await user.innerText(), /^Newsfeed.*SERVICE/s);
+  assert.equal(await user.getByRole("combobox").count(), 0, "a service is a service");
+
+  await page.goto("/keys");
+  assert.match(await page.getByRole("listitem").innerText(), /last used/);
+  await page.getByText("Revoke…").click();
+  await leadingAway(page, () => page.getByRole("button", { name: "Refuse it" }).click());
+  assert.equal((await ask("/api/v1/events", event("newsfeed"))).status, 401);
+  assert.match(server.log, /a key was refused.*revoked/);
+  assert.ok(!server.log.includes(key), "no key is logged");
+
+  assert.equal((await fetch(`${server.url}/oauth/callback?state=x&code=y`)).status, 400);
+  await page.getByRole("link", { name: "Audit" }).click();
+  const entries = await page.getByRole("list", { name: "Entries" }).innerText();
+  assert.match(entries, /Ada revoked a key.*Ada created a key.*for newsfeed.*Ada logged in/s);
+  assert.match(entries, /was refused.*no such login is under way · from 127/s);
+  assert.doesNotMatch(entries, /evil.example/);
+  await checkLooks(page, TWO_LOOKS);
+  await page.getByLabel("Show").selectOption({ label: "created a key" });
+  await leadingAway(page, () => page.getByRole("button", { name: "Show" }).click());
+  assert.equal(await page.getByRole("listitem").count(), 1);
+  assert.equal(await page.evaluate(async () => (await fetch("/api/v1/audit?action=nothing")).status), 400);
+  await context.close();
 });
 
 test("without a session nothing is shown", async () => {

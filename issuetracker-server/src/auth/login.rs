@@ -1,17 +1,19 @@
 //! Login from the first click to the session. What is under way is a record under a hash of its state: whoever deletes it
 //! goes on, so each state counts once, on whichever server the browser comes back to.
 
-use std::{sync::Arc, time::Duration};
+use std::{net::IpAddr, sync::Arc, time::Duration};
 
 use jiff::Timestamp;
 
 use super::{
     Principal,
+    audit::{Action, Audit, NewEntry},
     identity::Stranger,
+    keys::{Keys, Refused},
     provider::{Arrival, Provider, ProviderError},
     sessions::{Sessions, sweep},
     token,
-    users::Users,
+    users::{User, Users},
 };
 use crate::{
     config::LoginConfig,
@@ -64,6 +66,8 @@ pub struct Login {
     pub(crate) config: LoginConfig,
     pub(crate) users: Users,
     pub(crate) sessions: Sessions,
+    pub(crate) keys: Keys,
+    pub(crate) audit: Audit,
     provider: Provider,
     store: Arc<dyn IssueStore>,
 }
@@ -77,6 +81,8 @@ impl Login {
         Ok(Self {
             users: Users::new(Arc::clone(&store), config.admins.clone()),
             sessions: Sessions::new(Arc::clone(&store), config.session_idle, config.session_max),
+            keys: Keys::new(Arc::clone(&store)),
+            audit: Audit::new(Arc::clone(&store)),
             provider: Provider::new(config.clone())?,
             config,
             store,
@@ -86,12 +92,12 @@ impl Login {
     /// Who holds this token.
     pub(crate) async fn principal(&self, token: &str, now: Timestamp) -> Result<Option<Principal>, StoreError> {
         let found = self.sessions.of(token, &self.users, now).await?;
-        Ok(found.map(|(session, user)| Principal {
-            user_id: user.uid,
-            display_name: user.display_name,
-            role: user.role,
-            session: Some(session),
-        }))
+        Ok(found.map(|(session, user)| Principal { session: Some(session), ..principal(user) }))
+    }
+
+    /// Which service shows this key.
+    pub(crate) async fn service(&self, key: &str, now: Timestamp) -> Result<Result<Principal, Refused>, StoreError> {
+        self.keys.principal(key, &self.users, now).await
     }
 
     /// Begins a login that is to end at `next`. `browser` is what the browser holds from another one.
@@ -119,6 +125,7 @@ impl Login {
         browser: Option<&str>,
         agent: &str,
         before: Option<&str>,
+        address: Option<IpAddr>,
         now: Timestamp,
     ) -> Result<(String, String), LoginError> {
         let login = self.take(&callback.state, browser, now).await?;
@@ -138,7 +145,8 @@ impl Login {
         };
         let identity = self.provider.arrive(arrival, now).await?;
         let user = self.users.log_in(&identity, now).await?.ok_or(LoginError::Deactivated)?;
-        let token = self.sessions.begin(&user, agent, before, now).await?;
+        let entry = NewEntry::by(&principal(user.clone()), Action::LoggedIn).at_address(address);
+        let token = self.sessions.begin(&user, agent, before, entry, now).await?;
         tracing::info!(user_id = user.uid, role = user.role.as_str(), "somebody has logged in");
         Ok((token, login.text("next").to_owned()))
     }
@@ -157,14 +165,21 @@ impl Login {
         if is_over(&record, now) { Err(LoginError::Stale) } else { Ok(record) }
     }
 
-    /// Deletes what is over: logins that nobody came back from, and sessions.
+    /// Deletes what is over: logins that nobody came back from, sessions, and what the audit log keeps no longer.
     ///
     /// # Errors
     /// If the store is unavailable; the next time does the rest.
     pub async fn sweep(&self, now: Timestamp) -> Result<(), StoreError> {
         self.sessions.sweep(now).await?;
+        self.audit.sweep(now).await?;
         sweep(&*self.store, Kind::Login, |record| is_over(record, now)).await
     }
+}
+
+/// A user without a session.
+fn principal(user: User) -> Principal {
+    let User { uid, display_name, role, .. } = user;
+    Principal { user_id: uid, display_name, role, session: None, service: None }
 }
 
 fn is_over(login: &Record, now: Timestamp) -> bool {
@@ -172,6 +187,11 @@ fn is_over(login: &Record, now: Timestamp) -> bool {
 }
 
 impl LoginError {
+    /// Whether somebody was kept out; else it could not be decided.
+    pub(crate) fn is_refusal(&self) -> bool {
+        !matches!(self, Self::Store(_) | Self::Provider(ProviderError::Unavailable(_)))
+    }
+
     /// For the log: why, in words of ours only.
     pub(crate) fn reason(&self) -> String {
         match self {

@@ -1,7 +1,10 @@
-//! Who makes a request. With login, whoever has a session (`login`); without, there is one answer, the local
+//! Who makes a request. With login, whoever has a session (`login`) or shows a key of a service (`keys`); without, there is one answer, the local
 //! administrator, and then only for requests that come from this machine and are meant for it ([`local`]).
 
+mod audit;
+pub mod command;
 mod identity;
+mod keys;
 pub mod local;
 mod login;
 mod provider;
@@ -9,12 +12,17 @@ mod sessions;
 mod token;
 mod users;
 
-pub use self::login::Login;
 pub(crate) use self::{
+    audit::{Action, Audit, Entry, NewEntry},
     identity::Stranger,
+    keys::id_of,
     login::{Callback, LoginError, MAX_LOGIN},
     provider::ProviderError,
     users::{PersonRole, User, UserChange, UserError},
+};
+pub use self::{
+    keys::{Key, KeyError, Keys},
+    login::Login,
 };
 use crate::domain::{Permission, Role};
 
@@ -29,16 +37,24 @@ pub struct Principal {
     pub role: Role,
     /// The session's id, of whoever has one.
     pub session: Option<String>,
+    /// The service whose key is shown; it reports for no other.
+    pub service: Option<String>,
 }
 
 impl Principal {
     /// Everybody who reaches a server without login.
     pub fn local_admin() -> Self {
+        Self { role: Role::Admin, ..Self::named("local-admin", "Local admin") }
+    }
+
+    /// Somebody who has neither session nor key, and may do the least.
+    fn named(user_id: &str, display_name: &str) -> Self {
         Self {
-            user_id: "local-admin".to_owned(),
-            display_name: "Local admin".to_owned(),
-            role: Role::Admin,
+            user_id: user_id.to_owned(),
+            display_name: display_name.to_owned(),
+            role: Role::Viewer,
             session: None,
+            service: None,
         }
     }
 

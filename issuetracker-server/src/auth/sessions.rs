@@ -6,6 +6,7 @@ use std::{sync::Arc, time::Duration};
 use jiff::Timestamp;
 
 use super::{
+    audit::NewEntry,
     token,
     users::{User, Users},
 };
@@ -33,12 +34,13 @@ impl Sessions {
     }
 
     /// A new session for whoever has just logged in, and the token for the browser. The session that the browser had
-    /// before ends in the same commit.
+    /// before ends in the same commit, which also has the `entry` of the audit log.
     pub(crate) async fn begin(
         &self,
         user: &User,
         agent: &str,
         before: Option<&str>,
+        entry: NewEntry,
         now: Timestamp,
     ) -> Result<String, StoreError> {
         let token = token::random();
@@ -50,7 +52,8 @@ impl Sessions {
             ("created_at".to_owned(), Field::Time(now)),
             ("seen_at".to_owned(), Field::Time(now)),
         ]);
-        let mut writes = vec![RecordWrite::put(Kind::Session, &token::digest(&token), fields, Expect::Absent)];
+        let put = RecordWrite::put(Kind::Session, &token::digest(&token), fields, Expect::Absent);
+        let mut writes = vec![put, entry.write(now)];
         writes
             .extend(before.map(|before| RecordWrite::delete(Kind::Session, &token::digest(before), Expect::Anything)));
         self.store.write_records(writes).await?;
@@ -76,8 +79,9 @@ impl Sessions {
     }
 
     /// Ends a session, if it is there.
-    pub(crate) async fn end(&self, id: &str) -> Result<(), StoreError> {
-        self.store.write_records(vec![RecordWrite::delete(Kind::Session, id, Expect::Anything)]).await
+    pub(crate) async fn end(&self, id: &str, entry: NewEntry, now: Timestamp) -> Result<(), StoreError> {
+        let delete = RecordWrite::delete(Kind::Session, id, Expect::Anything);
+        self.store.write_records(vec![delete, entry.write(now)]).await
     }
 
     fn is_valid(&self, record: &Record, now: Timestamp) -> bool {

@@ -4,7 +4,12 @@ use std::{str::FromStr, sync::Arc};
 
 use jiff::Timestamp;
 
-use super::{Principal, identity::Identity};
+use super::{
+    Principal,
+    audit::{Action, NewEntry},
+    identity::Identity,
+    token,
+};
 use crate::{
     domain::Role,
     store::{Expect, Field, Fields, IssueStore, Kind, Record, RecordQuery, RecordWrite, StoreError},
@@ -88,6 +93,9 @@ pub(crate) struct UserChange {
 pub(crate) enum UserError {
     #[error("no such user")]
     NotFound,
+    /// It is what it is.
+    #[error("the role of a service does not change")]
+    Service,
     /// Nobody could undo it.
     #[error("the last active ADMIN")]
     LastAdmin,
@@ -176,6 +184,9 @@ impl Users {
         let guard = self.store.record(Kind::Guard, ADMINS).await?;
         let Some(record) = self.store.record(Kind::User, uid).await? else { return Err(UserError::NotFound) };
         let before = User::of(&record);
+        if before.role == Role::Service && change.role.is_some() {
+            return Err(UserError::Service);
+        }
         let after = User {
             role: change.role.map_or(before.role, PersonRole::role),
             is_active: change.is_active.unwrap_or(before.is_active),
@@ -199,10 +210,33 @@ impl Users {
                 Fields::from([("changed_at".to_owned(), Field::Time(Timestamp::now())), ("uid".to_owned(), text(uid))]);
             writes.push(RecordWrite::put(Kind::Guard, ADMINS, fields, expect));
         }
+        let entry = NewEntry::by(by, Action::UserChanged).to(uid).detail(described(&before, &after));
+        writes.push(entry.write(Timestamp::now()));
         self.store.write_records(writes).await?;
         let (role, active) = (after.role.as_str(), after.is_active);
         tracing::info!(user_id = uid, role, active, by = by.user_id, "a user was changed");
         Ok(after)
+    }
+
+    /// The user that stands for a service; made at its first use. It has no account at any provider, so it never logs in.
+    pub(crate) async fn of_service(&self, service: &str, now: Timestamp) -> Result<User, StoreError> {
+        let uid = token::digest(&format!("service\0{service}"))[..32].to_owned();
+        if let Some(user) = self.user(&uid).await? {
+            return Ok(user);
+        }
+        let text = |text: &str| Field::Text(text.to_owned());
+        let fields = Fields::from([
+            ("email".to_owned(), Field::Text(format!("{service}@service.alphafusion.local"))),
+            ("display_name".to_owned(), Field::Text(title_case(service))),
+            ("role".to_owned(), text(Role::Service.as_str())),
+            ("created_at".to_owned(), Field::Time(now)),
+        ]);
+        let write = RecordWrite::put(Kind::User, &uid, fields.clone(), Expect::Absent);
+        match self.store.write_records(vec![write]).await {
+            // Another request was first.
+            Ok(()) | Err(StoreError::Conflict) => Ok(User::of(&Record { id: uid, fields, version: 0 })),
+            Err(error) => Err(error),
+        }
     }
 
     async fn is_any_admin(&self) -> Result<bool, StoreError> {
@@ -215,6 +249,24 @@ impl Users {
             RecordQuery { kind: Kind::User, equals: Some(("role", Role::Admin.as_str())), after: None, limit: 1_000 };
         Ok(self.store.records(admins).await?.iter().map(User::of).filter(User::is_admin).collect())
     }
+}
+
+/// `market_data-service` is `Market Data Service`.
+fn title_case(name: &str) -> String {
+    let words = name.split(['_', '-', ' ']).filter(|word| !word.is_empty());
+    let word = |word: &str| {
+        let mut letters = word.chars();
+        letters.next().map(|first| first.to_uppercase().chain(letters).collect::<String>()).unwrap_or_default()
+    };
+    words.map(word).collect::<Vec<_>>().join(" ")
+}
+
+/// What an ADMIN has changed, in words.
+fn described(before: &User, after: &User) -> String {
+    let role = (before.role != after.role).then(|| format!("{} to {}", before.role.as_str(), after.role.as_str()));
+    let active = (before.is_active != after.is_active)
+        .then(|| if after.is_active { "activated" } else { "deactivated" }.to_owned());
+    role.into_iter().chain(active).collect::<Vec<_>>().join(", ")
 }
 
 #[cfg(test)]

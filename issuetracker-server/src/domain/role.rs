@@ -30,6 +30,10 @@ pub enum Permission {
     ManageDeadLetters,
     /// See users, and say what they may do.
     ManageUsers,
+    /// Create and revoke the keys of services.
+    ManageKeys,
+    /// Read who did what.
+    ReadAudit,
     /// Acknowledge what the server tells its operators.
     Operate,
 }

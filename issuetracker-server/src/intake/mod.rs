@@ -130,13 +130,25 @@ pub enum Intake {
 }
 
 impl Intake {
-    /// Takes the events of one request, each a JSON object, and answers for each in order.
+    /// Takes the events of one request, each a JSON object, and answers for each in order. With `service` only those of this
+    /// service.
     ///
     /// # Errors
     /// If they could not be made durable.
-    pub async fn accept(&self, events: &[&[u8]], now: Timestamp) -> Result<Vec<Receipt>, IntakeError> {
-        let decoded: Vec<Result<Occurrence, Invalid>> =
-            events.iter().map(|event| decode::decode(event, Place::Request, now)).collect();
+    pub async fn accept(
+        &self,
+        events: &[&[u8]],
+        service: Option<&str>,
+        now: Timestamp,
+    ) -> Result<Vec<Receipt>, IntakeError> {
+        let read = |event: &&[u8]| {
+            let occurrence = decode::decode(event, Place::Request, now)?;
+            match service {
+                Some(service) if service != occurrence.service => Err(Invalid::OtherService(service.to_owned())),
+                _ => Ok(occurrence),
+            }
+        };
+        let decoded: Vec<Result<Occurrence, Invalid>> = events.iter().map(read).collect();
         let occurrences: Vec<Occurrence> = decoded.iter().filter_map(|event| event.as_ref().ok()).cloned().collect();
         let stored = match self {
             _ if occurrences.is_empty() => Vec::new(),

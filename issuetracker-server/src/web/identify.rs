@@ -2,13 +2,13 @@
 
 use axum::{
     extract::Request,
-    http::{HeaderMap, Method, StatusCode},
+    http::{HeaderMap, Method, StatusCode, header},
     response::{IntoResponse, Redirect, Response},
 };
 use jiff::Timestamp;
 
 use super::{WebState, cookies::Cookie, is_for_programs, pages::layout::query_string, problem::Problem};
-use crate::auth::Principal;
+use crate::auth::{Principal, id_of};
 
 /// The principal of a request; `None` for whoever is not logged in.
 pub(super) async fn principal(state: &WebState, path: &str, headers: &HeaderMap) -> Result<Option<Principal>, Problem> {
@@ -17,8 +17,25 @@ pub(super) async fn principal(state: &WebState, path: &str, headers: &HeaderMap)
         // Health and style must not depend on the store.
         return Ok(None);
     }
+    // Who shows a key is that service and nobody else, whatever cookies come along.
+    if let Some(key) = bearer(headers) {
+        return match login.service(key, Timestamp::now()).await? {
+            Ok(service) => Ok(Some(service)),
+            Err(refused) => {
+                tracing::warn!(key_id = id_of(key), reason = refused.as_str(), "a key was refused");
+                let problem = Problem::new(StatusCode::UNAUTHORIZED, "invalid_key", "This key is not valid.");
+                Err(problem.hint("Ask an administrator for another one."))
+            }
+        };
+    }
     let Some(token) = Cookie::Session.read(headers, &login.config) else { return Ok(None) };
     Ok(login.principal(token, Timestamp::now()).await?)
+}
+
+/// The key of a service.
+fn bearer(headers: &HeaderMap) -> Option<&str> {
+    let (scheme, key) = headers.get(header::AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then(|| key.trim())
 }
 
 /// The answer to a stranger: `None` if the path is open.

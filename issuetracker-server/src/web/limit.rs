@@ -49,7 +49,7 @@ impl Limiter {
     }
 
     /// The last address on the way that is no proxy of ours: what stands before it, the client may have made up.
-    fn client(&self, headers: &HeaderMap, peer: IpAddr) -> IpAddr {
+    pub(crate) fn client(&self, headers: &HeaderMap, peer: IpAddr) -> IpAddr {
         let mut client = peer.to_canonical();
         let lines = headers.get_all("x-forwarded-for").iter().rev();
         let hops = lines.flat_map(|line| line.to_str().unwrap_or_default().rsplit(','));

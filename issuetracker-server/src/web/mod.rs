@@ -24,7 +24,7 @@ use axum::{
     Router,
     extract::DefaultBodyLimit,
     middleware,
-    routing::{get, patch, post},
+    routing::{delete, get, patch, post},
 };
 use metrics_exporter_prometheus::PrometheusHandle;
 use tokio_util::sync::CancellationToken;
@@ -36,8 +36,15 @@ pub use self::{
     templates::{TemplateError, Templates},
 };
 use crate::{
-    auth::Login, config::Limits, dead_letters::DeadLetters, health::Health, intake::Intake, notify::Notifier,
-    retention::Retention, store::IssueStore, triage::Triage,
+    auth::{Audit, Login},
+    config::Limits,
+    dead_letters::DeadLetters,
+    health::Health,
+    intake::Intake,
+    notify::Notifier,
+    retention::Retention,
+    store::IssueStore,
+    triage::Triage,
 };
 
 /// The largest body of a request that is no batch of events.
@@ -51,6 +58,7 @@ pub struct WebState {
     pub(crate) dead_letters: Option<DeadLetters>,
     pub(crate) notifier: Notifier,
     pub(crate) store: Arc<dyn IssueStore>,
+    pub(crate) audit: Audit,
     pub(crate) health: Health,
     pub(crate) metrics: PrometheusHandle,
     pub(crate) templates: Arc<Templates>,
@@ -89,6 +97,7 @@ impl WebState {
             intake,
             dead_letters,
             notifier,
+            audit: Audit::new(Arc::clone(&store)),
             store,
             health,
             metrics,
@@ -131,6 +140,9 @@ pub fn router(state: WebState) -> Router {
         .route("/me", get(api::users::me))
         .route("/users", get(api::users::list))
         .route("/users/{uid}", patch(api::users::change))
+        .route("/keys", get(api::keys::list).post(api::keys::create))
+        .route("/keys/{id}", delete(api::keys::revoke))
+        .route("/audit", get(api::audit::list))
         .route("/stream", get(api::stream::stream))
         .fallback(api::no_such_route);
     let pages = Router::new()
@@ -151,6 +163,9 @@ pub fn router(state: WebState) -> Router {
         .route("/dead-letters/{id}/replay", post(pages::dead_letters::replay))
         .route("/users", get(pages::users::show))
         .route("/users/{uid}", post(pages::users::change))
+        .route("/keys", get(pages::keys::show).post(pages::keys::create))
+        .route("/keys/{id}/revoke", post(pages::keys::revoke))
+        .route("/audit", get(pages::audit::show))
         .route("/login", get(pages::login::begin))
         .route("/oauth/callback", get(pages::login::finish))
         .route("/logout", post(pages::login::logout))

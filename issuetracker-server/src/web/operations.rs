@@ -8,6 +8,7 @@ use axum::{
     http::{StatusCode, header},
     response::{IntoResponse, Redirect},
 };
+use jiff::Timestamp;
 use serde_json::{Value, json};
 use tokio::time::timeout;
 
@@ -16,7 +17,11 @@ use super::{
     problem::Problem,
     require::{Require, permission},
 };
-use crate::{gaps, health::STORE};
+use crate::{
+    auth::{Action, NewEntry},
+    gaps,
+    health::STORE,
+};
 
 /// Whoever asks whether the server is ready does not wait for a store that is not.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(3);
@@ -42,9 +47,10 @@ pub(crate) async fn ready(State(state): State<WebState>) -> (StatusCode, Json<Va
 /// `POST /gaps/dismiss`: an ADMIN has seen that records were lost.
 pub(crate) async fn dismiss_gaps(
     State(state): State<WebState>,
-    _: Require<permission::Operate>,
+    Require(principal, ..): Require<permission::Operate>,
 ) -> Result<Redirect, Problem> {
     gaps::dismiss(&*state.store, &state.health).await?;
+    state.audit.add(NewEntry::by(&principal, Action::GapDismissed), Timestamp::now()).await;
     Ok(Redirect::to("/issues"))
 }
 

@@ -5,19 +5,19 @@ use std::time::Duration;
 
 use axum::{
     extract::rejection::{BytesRejection, FormRejection},
-    http::{StatusCode, header},
+    http::{HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
 use serde::Serialize;
 use serde_json::json;
 
 use crate::{
-    auth::UserError,
+    auth::{KeyError, UserError},
     dead_letters::DeadLettersError,
     domain::IssueId,
     intake::IntakeError,
     store::StoreError,
-    triage::{InvalidField, TriageError},
+    triage::{InvalidField, TriageError, invalid},
 };
 
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
@@ -127,9 +127,23 @@ impl From<UserError> for Problem {
     fn from(error: UserError) -> Self {
         match error {
             UserError::NotFound => Self::not_found("user"),
+            UserError::Service => Self::new(StatusCode::CONFLICT, "service_role", "A service keeps its role.")
+                .hint("Deactivate it, or revoke its keys."),
             UserError::LastAdmin => Self::new(StatusCode::CONFLICT, "last_admin", "This is the last active ADMIN.")
                 .hint("Make somebody else ADMIN first."),
             UserError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<KeyError> for Problem {
+    fn from(error: KeyError) -> Self {
+        let wrong = |field, error: &KeyError| Self::invalid(vec![invalid(field, &error.to_string())]);
+        match error {
+            KeyError::Service => wrong("service", &error),
+            KeyError::Expiry => wrong("expires_at", &error),
+            KeyError::NotFound => Self::not_found("key"),
+            KeyError::Store(error) => error.into(),
         }
     }
 }
@@ -206,6 +220,9 @@ impl IntoResponse for Problem {
         let mut response = self.status.into_response();
         if let Some(seconds) = self.retry_after {
             response.headers_mut().insert(header::RETRY_AFTER, seconds.into());
+        }
+        if self.status == StatusCode::UNAUTHORIZED {
+            response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }
         response.extensions_mut().insert(Unwritten(std::sync::Arc::new(self)));
         response

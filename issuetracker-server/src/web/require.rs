@@ -25,7 +25,18 @@ pub(crate) mod permission {
         };
     }
 
-    permissions!(Read, CreateIssue, ChangeIssue, Comment, Ingest, ManageDeadLetters, ManageUsers, Operate);
+    permissions!(
+        Read,
+        CreateIssue,
+        ChangeIssue,
+        Comment,
+        Ingest,
+        ManageDeadLetters,
+        ManageUsers,
+        ManageKeys,
+        ReadAudit,
+        Operate
+    );
 }
 
 /// The principal of the request, who has the permission.

@@ -56,6 +56,9 @@ pub enum Invalid {
     /// Readable, but nothing that the store can take.
     #[error("the store cannot take it")]
     Refused,
+    /// It was sent with the key of this service.
+    #[error("`service` must be {0}: the key that it was sent with is for no other")]
+    OtherService(String),
     /// The process died with it, and with nothing else, several times in a row.
     #[error("it was being taken at {0} starts in a row that ended abnormally")]
     CrashSuspect(u32),
@@ -72,6 +75,7 @@ impl Invalid {
             Self::NoTitle => "no_title",
             Self::NoIssue => "no_issue",
             Self::Refused => "refused_by_store",
+            Self::OtherService(_) => "other_service",
             Self::CrashSuspect(_) => "crash_suspect",
         }
     }

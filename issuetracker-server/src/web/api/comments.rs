@@ -11,6 +11,7 @@ use serde_json::Value;
 
 use super::{Answer, IssuePath, body::Body, ids_in_path, page_of};
 use crate::{
+    auth::{Action, NewEntry},
     domain::IssueId,
     web::{
         WebState,
@@ -83,6 +84,8 @@ pub(crate) async fn delete(
     Require(principal, ..): Require<permission::Comment>,
     CommentPath(id, comment): CommentPath,
 ) -> Answer<StatusCode> {
-    state.triage.delete_comment(&id, &comment, &principal, Timestamp::now()).await?;
+    let now = Timestamp::now();
+    state.triage.delete_comment(&id, &comment, &principal, now).await?;
+    state.audit.add(NewEntry::by(&principal, Action::CommentDeleted).to(format!("{id}/{comment}")), now).await;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 
 use super::{Answer, body::Body};
 use crate::{
+    auth::{Action, NewEntry, Principal},
     dead_letters::{Bounds, DeadLetters, Found, LetterId, LetterQuery, Replayed},
     triage::{InvalidField, invalid},
     web::{
@@ -105,7 +106,11 @@ pub(crate) async fn replay(
     LetterPath(id): LetterPath,
 ) -> Answer {
     match letters(&state)?.replay(id, &principal.user_id, Timestamp::now()).await? {
-        replayed @ Replayed::Done(_) => Ok(Json(replayed.to_json(id))),
+        replayed @ Replayed::Done(_) => {
+            let answer = replayed.to_json(id);
+            note_replays(&state, &principal, &[(id, replayed)], Timestamp::now()).await;
+            Ok(Json(answer))
+        }
         Replayed::NotFound => Err(no_such_letter()),
         refused => Err(Problem::new(StatusCode::CONFLICT, "not_replayed", refused.message())),
     }
@@ -135,8 +140,27 @@ pub(crate) async fn replay_many(
         }
         _ => return Err(problem(invalid("ids", "say which: one of `ids`, `reason` and `\"all\": true`"))),
     };
+    note_replays(&state, &principal, &found.items, now).await;
     let results: Vec<Value> = found.items.iter().map(|(id, replayed)| replayed.to_json(*id)).collect();
     Ok(Json(json!({"results": results, "next_cursor": found.next.as_ref().map(Bounds::to_string)})))
+}
+
+/// Puts into the audit log which letters were replayed.
+pub(crate) async fn note_replays(
+    state: &WebState,
+    principal: &Principal,
+    letters: &[(LetterId, Replayed)],
+    now: Timestamp,
+) {
+    let done: Vec<String> = letters
+        .iter()
+        .filter(|(_, replayed)| matches!(replayed, Replayed::Done(_)))
+        .map(|(id, _)| id.to_string())
+        .collect();
+    let (Some(first), Some(last)) = (done.first(), done.last()) else { return };
+    let subject = if done.len() == 1 { first.clone() } else { format!("{first} to {last}") };
+    let entry = NewEntry::by(principal, Action::LettersReplayed).to(subject);
+    state.audit.add(entry.detail(format!("{} letters", done.len())), now).await;
 }
 
 fn read_ids(texts: &[String]) -> Result<Vec<LetterId>, InvalidField> {

@@ -27,7 +27,7 @@ const MAX_EVENTS: usize = 1_000;
 /// empty. A line that cannot be read is `invalid` with its reason and affects no other line.
 pub(crate) async fn accept(
     State(state): State<WebState>,
-    _: Require<permission::Ingest>,
+    Require(principal, ..): Require<permission::Ingest>,
     body: Result<Bytes, BytesRejection>,
 ) -> Answer {
     let body = body?;
@@ -38,7 +38,7 @@ pub(crate) async fn accept(
     if events.len() > MAX_EVENTS {
         return Err(Problem::bad_request("too_many_events", format!("Send at most {MAX_EVENTS} events in a request.")));
     }
-    let receipts = state.intake.accept(&events, Timestamp::now()).await?;
+    let receipts = state.intake.accept(&events, principal.service.as_deref(), Timestamp::now()).await?;
     let results: Vec<Value> = receipts.iter().map(result).collect();
     Ok(Json(json!({ "results": results })))
 }

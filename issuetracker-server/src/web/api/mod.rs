@@ -1,5 +1,6 @@
 //! The JSON API under `/api/v1`. Handlers read the request, ask [`Triage`](crate::triage::Triage), and shape the answer.
 
+pub(crate) mod audit;
 pub(crate) mod body;
 pub(crate) mod bulk;
 pub(crate) mod comments;
@@ -7,6 +8,7 @@ pub(crate) mod complete;
 pub(crate) mod dead_letters;
 pub(crate) mod events;
 pub(crate) mod issues;
+pub(crate) mod keys;
 pub(crate) mod occurrences;
 pub(crate) mod stream;
 pub(crate) mod users;

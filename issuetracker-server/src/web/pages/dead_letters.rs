@@ -21,7 +21,7 @@ use crate::{
     intake::decode::Invalid,
     web::{
         WebState,
-        api::dead_letters::{LetterParams, LetterPath, bounds, letters, no_such_letter},
+        api::dead_letters::{LetterParams, LetterPath, bounds, letters, no_such_letter, note_replays},
         problem::Problem,
         require::{Require, permission},
     },
@@ -185,9 +185,12 @@ pub(crate) async fn replay(
 ) -> Result<Response, Problem> {
     let (letters, now) = (letters(&state)?, Timestamp::now());
     let replayed = letters.replay(id, &principal.user_id, now).await?;
-    match &replayed {
+    match replayed {
         // The mark on the letter tells what came of it.
-        Replayed::Done(_) => Ok(Redirect::to(&format!("/dead-letters/{id}")).into_response()),
+        Replayed::Done(_) => {
+            note_replays(&state, &principal, &[(id, replayed)], now).await;
+            Ok(Redirect::to(&format!("/dead-letters/{id}")).into_response())
+        }
         Replayed::NotFound => Err(no_such_letter()),
         Replayed::Invalid(_) | Replayed::Cut => {
             let letter = letters.letter(id, now).await?.ok_or_else(no_such_letter)?;
@@ -217,6 +220,7 @@ pub(crate) async fn replay_many(
     let end = Instant::now() + REPLAY_TIME;
     loop {
         let found = letters.replay_newest(reason.clone(), before, &principal.user_id, Timestamp::now()).await?;
+        note_replays(&state, &principal, &found.items, Timestamp::now()).await;
         for (_, replayed) in found.items {
             match replayed {
                 Replayed::Done(mark) if mark.outcome == Outcome::AlreadyCounted => done.counted_before += 1,

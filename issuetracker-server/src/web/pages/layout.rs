@@ -26,6 +26,8 @@ pub(crate) struct PageView<'a> {
     manages_letters: bool,
     letters_waiting: String,
     manages_users: bool,
+    manages_keys: bool,
+    reads_audit: bool,
     ingest_url: String,
     degraded: Option<String>,
     gap: Option<String>,
@@ -62,6 +64,8 @@ impl<'a> PageView<'a> {
             manages_letters,
             letters_waiting: letters.and_then(DeadLetters::waiting).filter(|n| *n > 0).map(compact).unwrap_or_default(),
             manages_users: state.login.is_some() && may(Permission::ManageUsers),
+            manages_keys: state.login.is_some() && may(Permission::ManageKeys),
+            reads_audit: may(Permission::ReadAudit),
             ingest_url: match &state.login {
                 Some(login) => login.config.public_url.clone(),
                 None => format!("http://{}", state.address),

@@ -1,6 +1,7 @@
 //! Login and logout as a browser sees them. What login is, is in [`auth`](crate::auth).
 
 use axum::{
+    Extension,
     extract::{Query, State, rejection::QueryRejection},
     http::{HeaderMap, StatusCode, header},
     response::{IntoResponse, Redirect, Response},
@@ -10,10 +11,11 @@ use serde::{Deserialize, Serialize};
 
 use super::Shown;
 use crate::{
-    auth::{Callback, Login, LoginError, MAX_LOGIN, ProviderError, Stranger},
+    auth::{Action, Callback, Login, LoginError, MAX_LOGIN, NewEntry, ProviderError, Stranger},
     web::{
         WebState,
         cookies::Cookie,
+        limit::Peer,
         problem::Problem,
         require::{Require, permission},
     },
@@ -54,6 +56,7 @@ pub(crate) struct CallbackParams {
 /// `GET /oauth/callback`: back from the provider.
 pub(crate) async fn finish(
     State(state): State<WebState>,
+    peer: Option<Extension<Peer>>,
     params: Result<Query<CallbackParams>, QueryRejection>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
@@ -63,7 +66,17 @@ pub(crate) async fn finish(
     let browser = Cookie::Login.read(&headers, &login.config);
     let before = Cookie::Session.read(&headers, &login.config);
     let agent = headers.get(header::USER_AGENT).and_then(|agent| agent.to_str().ok()).unwrap_or_default();
-    let (token, next) = login.finish(callback, browser, agent, before, Timestamp::now()).await.map_err(told)?;
+    let address = peer.map(|Extension(Peer(peer))| state.limiter.client(&headers, peer));
+    let now = Timestamp::now();
+    let (token, next) = match login.finish(callback, browser, agent, before, address, now).await {
+        Ok(done) => done,
+        Err(error) => {
+            if error.is_refusal() {
+                state.audit.refused(error.reason(), address, now).await;
+            }
+            return Err(told(error));
+        }
+    };
     let cookie = Cookie::Session.set(&token, login.config.session_max, &login.config);
     Ok(([(header::SET_COOKIE, cookie)], Redirect::to(&next)).into_response())
 }
@@ -75,7 +88,8 @@ pub(crate) async fn logout(
 ) -> Result<Response, Problem> {
     let login = configured(&state)?;
     if let Some(session) = &principal.session {
-        login.sessions.end(session).await?;
+        let entry = NewEntry::by(&principal, Action::LoggedOut);
+        login.sessions.end(session, entry, Timestamp::now()).await?;
         tracing::info!(user_id = principal.user_id, "somebody has logged out");
     }
     let cookie = Cookie::Session.clear(&login.config);

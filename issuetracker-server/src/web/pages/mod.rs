@@ -1,8 +1,10 @@
 //! The dashboard's pages. Each file reads what its page needs and shapes it for its template; fields of the `*View`
 //! types are the templates' vocabulary.
 
+pub(crate) mod audit;
 pub(crate) mod dead_letters;
 pub(crate) mod issue;
+pub(crate) mod keys;
 pub(crate) mod layout;
 pub(crate) mod list;
 pub(crate) mod login;

@@ -14,6 +14,7 @@ use super::{
 };
 use crate::{
     auth::{PersonRole, User, UserChange},
+    domain::Role,
     triage::invalid,
     web::{
         WebState,
@@ -39,6 +40,7 @@ struct RowView {
     email: String,
     is_active: bool,
     is_me: bool,
+    is_service: bool,
     roles: Vec<OptionView>,
     last_login: Option<TimeView>,
 }
@@ -58,6 +60,7 @@ pub(crate) async fn show(
             .iter()
             .map(|role| OptionView::new(role.as_str(), role.as_str(), role.role() == user.role))
             .collect(),
+        is_service: user.role == Role::Service,
         is_me: user.uid == principal.user_id,
         uid: user.uid,
         name: user.display_name,

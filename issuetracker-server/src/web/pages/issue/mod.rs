@@ -25,7 +25,7 @@ use tracing_issues::event::UnknownWord;
 
 use self::view::{Content, IssuePageView};
 use crate::{
-    auth::Principal,
+    auth::{Action, NewEntry, Principal},
     domain::{Comment, Issue, IssueChange, IssueId, MutedUntil, Status, short_id},
     store::{Neighbourhood, StoreError, Which},
     triage::invalid,
@@ -288,6 +288,8 @@ pub(crate) async fn change_comment(
     let place = match form.action.as_str() {
         "delete" => {
             state.triage.delete_comment(&id, &comment, &principal, now).await?;
+            let entry = NewEntry::by(&principal, Action::CommentDeleted).to(format!("{id}/{comment}"));
+            state.audit.add(entry, now).await;
             "comments".to_owned()
         }
         "edit" => {

@@ -3,11 +3,12 @@
 //! the other servers (`broadcast`); what they have changed only passes through.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, VecDeque},
     sync::{Arc, Mutex, PoisonError},
 };
 
 use tokio::sync::{Notify, broadcast};
+use uuid::Uuid;
 
 use crate::domain::{IssueId, Occurrence};
 use crate::store::Stored;
@@ -51,16 +52,36 @@ impl Change {
     }
 }
 
+/// A change and its name, by which a listener that was away says what it heard last.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Numbered {
+    /// Of this process, and in order.
+    pub id: String,
+    /// What has changed.
+    pub change: Change,
+}
+
 /// Hands changes to everybody who listens.
 #[derive(Debug, Clone)]
 pub struct Notifier {
-    changes: broadcast::Sender<Change>,
+    changes: broadcast::Sender<Numbered>,
+    /// The last ones, for listeners that come back.
+    recent: Arc<Mutex<Recent>>,
     untold: Arc<Untold>,
+}
+
+#[derive(Debug)]
+struct Recent {
+    process: String,
+    next: u64,
+    changes: VecDeque<Numbered>,
 }
 
 impl Default for Notifier {
     fn default() -> Self {
-        Self { changes: broadcast::channel(CAPACITY).0, untold: Arc::default() }
+        let process = Uuid::now_v7().simple().to_string();
+        let recent = Recent { process, next: 1, changes: VecDeque::with_capacity(CAPACITY) };
+        Self { changes: broadcast::channel(CAPACITY).0, recent: Arc::new(Mutex::new(recent)), untold: Arc::default() }
     }
 }
 
@@ -73,13 +94,35 @@ impl Notifier {
 
     /// Tells everybody who listens at this moment what another server has changed.
     pub fn pass_on(&self, change: Change) {
+        let mut recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
+        let numbered = Numbered { id: format!("{}-{}", recent.process, recent.next), change };
+        recent.next += 1;
+        if recent.changes.len() == CAPACITY {
+            recent.changes.pop_front();
+        }
+        recent.changes.push_back(numbered.clone());
         // No listener is no error.
-        let _ = self.changes.send(change);
+        let _ = self.changes.send(numbered);
     }
 
     /// Listens from now on.
-    pub fn subscribe(&self) -> broadcast::Receiver<Change> {
+    pub fn subscribe(&self) -> broadcast::Receiver<Numbered> {
         self.changes.subscribe()
+    }
+
+    /// Listens from now on, and tells what was changed since `last`; `None` if that is not known any more.
+    pub fn resume(&self, last: Option<&str>) -> (broadcast::Receiver<Numbered>, Option<Vec<Numbered>>) {
+        let recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
+        // Under the lock, so that nothing is told twice or not at all.
+        let changes = self.changes.subscribe();
+        let Some(last) = last else { return (changes, Some(Vec::new())) };
+        let heard = last.strip_prefix(&recent.process).and_then(|rest| rest.strip_prefix('-')?.parse::<u64>().ok());
+        let first = recent.next - recent.changes.len() as u64;
+        let earlier = heard.filter(|heard| *heard + 1 >= first && *heard < recent.next).map(|heard| {
+            let skipped = usize::try_from(heard + 1 - first).unwrap_or(usize::MAX);
+            recent.changes.iter().skip(skipped).cloned().collect()
+        });
+        (changes, earlier)
     }
 
     /// Keeps from now on what other servers have to be told.
@@ -189,6 +232,26 @@ mod tests {
         assert!(untold.take().is_empty());
         untold.put_back(news.clone());
         assert_eq!(untold.take(), news, "what could not be told waits again");
+    }
+
+    #[test]
+    fn who_comes_back_hears_what_came_meanwhile() {
+        let notifier = Notifier::default();
+        let ids = |changes: &[Numbered]| changes.iter().map(|n| n.change.ids[0].to_string()).collect::<Vec<_>>();
+        let (mut changes, earlier) = notifier.resume(None);
+        assert_eq!(earlier, Some(Vec::new()));
+        ["a", "b", "c"].iter().for_each(|name| notifier.publish(Change::of_one(&id(name))));
+        let first = changes.try_recv().unwrap();
+        assert_eq!(first.change.ids, [id("a")]);
+        assert_eq!(ids(&notifier.resume(Some(&first.id)).1.unwrap()), ["b", "c"]);
+        let last = notifier.resume(Some(&first.id)).1.unwrap().pop().unwrap();
+        assert_eq!(notifier.resume(Some(&last.id)).1, Some(Vec::new()), "nothing came");
+        for unknown in ["", "x-1", &format!("{}9", last.id)] {
+            assert_eq!(notifier.resume(Some(unknown)).1, None, "{unknown}");
+        }
+        (0..CAPACITY).for_each(|_| notifier.publish(Change::of_one(&id("d"))));
+        assert_eq!(notifier.resume(Some(&first.id)).1, None, "too long ago");
+        assert_eq!(notifier.resume(Some(&last.id)).1.unwrap().len(), CAPACITY);
     }
 
     #[test]

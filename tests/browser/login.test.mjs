@@ -203,6 +203,51 @@ test("a service reports with a key, as itself and for as long as it may", async 
   await context.close();
 });
 
+test("people see where they are logged in and end it, and live updates end with it", async () => {
+  const open = async (login, userAgent) => {
+    const context = await browser.newContext({ baseURL: server.url, ...(userAgent ? { userAgent } : {}) });
+    const page = await context.newPage();
+    await page.goto("/sessions");
+    await logInAs(page, login);
+    return page;
+  };
+  const [here, phone] = [await open("ada"), await open("ada", "Mozilla/5.0 (Android 15; Mobile; rv:145.0) Gecko/145.0 Firefox/145.0")];
+  await here.reload();
+  assert.match(await here.locator("main").innerText(), /Firefox on Android/);
+  assert.equal(await here.getByRole("listitem").filter({ hasText: "this one" }).count(), 1);
+  await checkLooks(here, TWO_LOOKS);
+
+  const streamOf = async (page) => {
+    const [{ value }] = (await page.context().cookies()).filter(({ name }) => name === "issuetracker");
+    const answer = await fetch(`${server.url}/api/v1/stream`, { headers: { cookie: `issuetracker=${value}` } });
+    assert.equal(answer.status, 200);
+    const end = (async () => { for await (const _ of answer.body) { /* until it ends */ } })();
+    return { end, again: async () => (await fetch(`${server.url}/api/v1/stream`, { headers: { cookie: `issuetracker=${value}` } })).status };
+  };
+  const ofPhone = await streamOf(phone);
+  const others = here.getByRole("button", { name: "End all others" });
+  await leadingAway(here, () => others.click());
+  await ofPhone.end;
+  assert.equal(await ofPhone.again(), 401);
+  assert.equal(await here.getByRole("listitem").count(), 1);
+  assert.equal(await others.count(), 0);
+
+  // An ADMIN ends anyone's; whoever is logged out listens no longer.
+  const grace = await open("nobody");
+  const ofGrace = await streamOf(grace);
+  await here.goto("/users");
+  await leadingAway(here, () => here.getByRole("listitem").filter({ hasText: "nobody@" }).getByRole("button", { name: "Log out" }).click());
+  await ofGrace.end;
+  assert.equal(await ofGrace.again(), 401);
+  const own = await streamOf(here);
+  const ids = await here.evaluate(async () => (await (await fetch("/api/v1/sessions")).json()).sessions);
+  assert.deepEqual(ids.map(({ current }) => current), [true]);
+  assert.equal(await here.evaluate(async () => (await fetch("/api/v1/sessions/x", { method: "DELETE" })).status), 404);
+  await leadingAway(here, () => here.getByRole("button", { name: "Log out" }).first().click());
+  await own.end;
+  for (const page of [here, phone, grace]) await page.context().close();
+});
+
 test("without a session nothing is shown", async () => {
   const jar = new Jar(hostile);
   for (const address of ["/", "/issues", "/issues/new", "/dead-letters", "/users", "/nothing"]) {

@@ -4,6 +4,7 @@
 use std::{net::IpAddr, sync::Arc, time::Duration};
 
 use jiff::Timestamp;
+use tokio::sync::watch;
 
 use super::{
     Principal,
@@ -17,6 +18,7 @@ use super::{
 };
 use crate::{
     config::LoginConfig,
+    domain::Permission,
     store::{Expect, Field, Fields, IssueStore, Kind, Record, RecordWrite, StoreError},
 };
 
@@ -68,6 +70,8 @@ pub struct Login {
     pub(crate) sessions: Sessions,
     pub(crate) keys: Keys,
     pub(crate) audit: Audit,
+    /// Counts what this server decides about who may look.
+    access: watch::Sender<u64>,
     provider: Provider,
     store: Arc<dyn IssueStore>,
 }
@@ -82,6 +86,7 @@ impl Login {
             users: Users::new(Arc::clone(&store), config.admins.clone()),
             sessions: Sessions::new(Arc::clone(&store), config.session_idle, config.session_max),
             keys: Keys::new(Arc::clone(&store)),
+            access: watch::Sender::new(0),
             audit: Audit::new(Arc::clone(&store)),
             provider: Provider::new(config.clone())?,
             config,
@@ -93,6 +98,26 @@ impl Login {
     pub(crate) async fn principal(&self, token: &str, now: Timestamp) -> Result<Option<Principal>, StoreError> {
         let found = self.sessions.of(token, &self.users, now).await?;
         Ok(found.map(|(session, user)| Principal { session: Some(session), ..principal(user) }))
+    }
+
+    /// Tells everybody who listens to live updates that sessions have ended, or that users may do something else.
+    pub(crate) fn tell_access(&self) {
+        self.access.send_modify(|count| *count += 1);
+    }
+
+    /// Hears of that.
+    pub(crate) fn access(&self) -> watch::Receiver<u64> {
+        self.access.subscribe()
+    }
+
+    /// Whether somebody may still read who was allowed to before.
+    pub(crate) async fn may_still_read(&self, principal: &Principal, now: Timestamp) -> Result<bool, StoreError> {
+        let Some(session) = &principal.session else { return Ok(false) };
+        if !self.sessions.is_alive(session, now).await? {
+            return Ok(false);
+        }
+        let user = self.users.user(&principal.user_id).await?;
+        Ok(user.is_some_and(|user| user.is_active && user.role.may(Permission::Read)))
     }
 
     /// Which service shows this key.

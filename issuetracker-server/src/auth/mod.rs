@@ -18,6 +18,7 @@ pub(crate) use self::{
     keys::id_of,
     login::{Callback, LoginError, MAX_LOGIN},
     provider::ProviderError,
+    sessions::Session,
     users::{PersonRole, User, UserChange, UserError},
 };
 pub use self::{

@@ -11,6 +11,7 @@ mod events;
 mod list;
 mod logs;
 mod process;
+mod roles;
 #[path = "../support/mod.rs"]
 mod support;
 mod surface;

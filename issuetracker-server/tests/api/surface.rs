@@ -105,6 +105,21 @@ fn live_updates_name_the_issues_that_changed() {
     server.post(&format!("{address}/comments"), r#"{"content": "why"}"#).expect(201);
     assert_eq!(next(), ("issues".to_owned(), json!({"ids": [quote], "created": []})));
 
+    // Who was away says what it heard last, and hears the rest; who was away for too long is told to read everything.
+    let hear = |last: &str| {
+        let stream = server.open("GET", "/api/v1/stream", &[("last-event-id", last)], "").unwrap();
+        let mut lines = BufReader::new(stream).lines().map(Result::unwrap);
+        let event = lines.find_map(|line| line.strip_prefix("event: ").map(str::to_owned)).unwrap();
+        let data = lines.next().unwrap();
+        assert!(data.starts_with("data: "), "{data}");
+        (event, lines.next().unwrap())
+    };
+    assert_eq!(hear("0190-1"), ("missed".to_owned(), String::new()));
+    let last = lines.next().unwrap().unwrap();
+    let (process, number) = last.strip_prefix("id: ").unwrap().rsplit_once('-').unwrap();
+    let before: u64 = number.parse::<u64>().unwrap() - 1;
+    assert_eq!(hear(&format!("{process}-{before}")), ("issues".to_owned(), last.clone()));
+
     // A stop does not wait for listeners: their streams end.
     let ended = server.terminate();
     assert!(ended.status.success(), "{}: {}", ended.status, ended.log);

@@ -10,6 +10,7 @@ pub(crate) mod events;
 pub(crate) mod issues;
 pub(crate) mod keys;
 pub(crate) mod occurrences;
+pub(crate) mod sessions;
 pub(crate) mod stream;
 pub(crate) mod users;
 

@@ -62,7 +62,9 @@ pub(crate) async fn change(
     let mut body = Body::read(body)?;
     let change = UserChange { role: body.word("role"), is_active: body.flag("active") };
     body.finish_strictly("role and active")?;
-    let user = login(&state)?.users.change(&uid, &change, &principal).await?;
+    let login = login(&state)?;
+    let user = login.users.change(&uid, &change, &principal).await?;
+    login.tell_access();
     Ok(Json(shape(&user)))
 }
 

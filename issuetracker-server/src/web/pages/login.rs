@@ -90,6 +90,7 @@ pub(crate) async fn logout(
     if let Some(session) = &principal.session {
         let entry = NewEntry::by(&principal, Action::LoggedOut);
         login.sessions.end(session, entry, Timestamp::now()).await?;
+        login.tell_access();
         tracing::info!(user_id = principal.user_id, "somebody has logged out");
     }
     let cookie = Cookie::Session.clear(&login.config);

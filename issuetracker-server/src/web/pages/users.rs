@@ -97,6 +97,8 @@ pub(crate) async fn change(
         "" => None,
         word => Some(word.parse().map_err(|_| wrong("active", "true or false"))?),
     };
-    login(&state)?.users.change(&uid, &UserChange { role, is_active }, &principal).await?;
+    let login = login(&state)?;
+    login.users.change(&uid, &UserChange { role, is_active }, &principal).await?;
+    login.tell_access();
     Ok(Redirect::to("/users"))
 }

@@ -59,7 +59,7 @@ struct ItemView {
 }
 
 /// `GET /`
-pub(crate) async fn home() -> Redirect {
+pub(crate) async fn home(_: Require<permission::Read>) -> Redirect {
     Redirect::to("/issues")
 }
 

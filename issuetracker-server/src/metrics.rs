@@ -19,7 +19,8 @@ const COMMIT_ERRORS: &str = "issuetracker_store_errors_total";
 const ISSUES_CREATED: &str = "issuetracker_issues_created_total";
 const OCCURRENCES: &str = "issuetracker_occurrences_total";
 const REGRESSIONS: &str = "issuetracker_regressions_total";
-const PUBLISHER_DROPS: &str = "issuetracker_publisher_dropped_total";
+/// Reports that publishers have lost.
+pub(crate) const PUBLISHER_DROPS: &str = "issuetracker_publisher_dropped_total";
 const CONSUMER_LAG: &str = "issuetracker_consumer_lag_records";
 const CONSUMER_OLDEST: &str = "issuetracker_consumer_oldest_seconds";
 const PARTITIONS: &str = "issuetracker_consumer_partitions";

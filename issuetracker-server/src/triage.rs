@@ -20,7 +20,7 @@ use crate::{
     },
     intake::{Intake, IntakeError, Receipt},
     notify::{Change, Notifier},
-    store::{Cursor, IssueQuery, IssueStore, Neighbourhood, Overview, Page, StoreError, Trend, Which},
+    store::{Breakdown, Cursor, IssueQuery, IssueStore, Neighbourhood, Overview, Page, StoreError, Trend, Which},
 };
 
 /// The longest description and comment, in characters.
@@ -218,6 +218,14 @@ impl Triage {
     /// Those of the store.
     pub async fn trend(&self, query: &IssueQuery, from: i64) -> Result<Trend, StoreError> {
         self.store.trend(query, from).await
+    }
+
+    /// What happened since an hour, taken apart, of the issues that a list is about.
+    ///
+    /// # Errors
+    /// Those of the store.
+    pub async fn breakdown(&self, query: &IssueQuery, from: i64) -> Result<Breakdown, StoreError> {
+        self.store.breakdown(query, from).await
     }
 
     /// Changes an issue for a person.

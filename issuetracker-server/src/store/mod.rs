@@ -2,6 +2,7 @@
 //! suite (`tests/store_contract`) holds for both. What an occurrence does to an issue is not decided here but in
 //! [`domain::fold`](crate::domain::fold): a store loads, folds and commits.
 
+mod breakdown;
 pub mod embedded;
 #[cfg(feature = "firestore")]
 pub mod firestore;
@@ -17,6 +18,7 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 
 pub use self::{
+    breakdown::{BREAKDOWN_FACTS, Breakdown, MAX_BREAKDOWN_VALUES},
     issue_shape::IssueShape,
     item::Item,
     record::{Expect, Field, Fields, Kind, Record, RecordQuery, RecordStore, RecordWrite},
@@ -302,6 +304,9 @@ pub trait IssueStore: RecordStore {
 
     /// Occurrences since `from`, an hour, of the issues that pass the filter.
     async fn trend(&self, query: &IssueQuery, from: i64) -> Result<Trend, StoreError>;
+
+    /// What happened since an hour, taken apart.
+    async fn breakdown(&self, query: &IssueQuery, from: i64) -> Result<Breakdown, StoreError>;
 
     /// The values that start with `prefix`, by value.
     async fn values(&self, of: Facet, prefix: &str, limit: usize) -> Result<Vec<String>, StoreError>;

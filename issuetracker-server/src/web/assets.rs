@@ -14,7 +14,8 @@ const CSS: &str = concat!(
     include_str!("../../assets/app.css"),
     include_str!("../../assets/list.css"),
     include_str!("../../assets/issue.css"),
-    include_str!("../../assets/users.css")
+    include_str!("../../assets/users.css"),
+    include_str!("../../assets/analytics.css")
 );
 const JS: &str = concat!(
     include_str!("../../assets/app.js"),

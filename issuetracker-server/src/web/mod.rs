@@ -15,6 +15,7 @@ mod problem;
 mod require;
 mod search;
 mod serve;
+mod stats;
 mod templates;
 mod views;
 
@@ -146,6 +147,7 @@ pub fn router(state: WebState) -> Router {
         .route("/keys", get(api::keys::list).post(api::keys::create))
         .route("/keys/{id}", delete(api::keys::revoke))
         .route("/audit", get(api::audit::list))
+        .route("/stats", get(api::stats::read))
         .route("/stream", get(api::stream::stream))
         .fallback(api::no_such_route);
     let pages = Router::new()
@@ -160,6 +162,8 @@ pub fn router(state: WebState) -> Router {
         .route("/issues/{id}/split", post(pages::merge::split))
         .route("/issues/{id}/comments", post(pages::issue::comment))
         .route("/issues/{id}/comments/{comment}", post(pages::issue::change_comment))
+        .route("/analytics", get(pages::analytics::of_all))
+        .route("/services/{service}", get(pages::analytics::of_service))
         .route("/dead-letters", get(pages::dead_letters::list))
         .route("/dead-letters/replay", post(pages::dead_letters::replay_many))
         .route("/dead-letters/{id}", get(pages::dead_letters::show))

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use issuetracker_server::{
     domain::{Filter, IssueChange, IssueType, MutedUntil, Occurrence, Severity, Status, hour_of},
-    store::{Facet, IssueQuery, IssueStore, Sort},
+    store::{Breakdown, Facet, IssueQuery, IssueStore, Sort},
 };
 
 use crate::{at, ingest, occurrence, resolve};
@@ -190,6 +190,47 @@ pub(crate) async fn a_trend_adds_the_hours_of_what_passes(store: &dyn IssueStore
     assert_eq!(of("", 1).await, [(Severity::Error, 2), (Severity::Critical, 3)]);
     assert_eq!(of("service:social", 0).await, [(Severity::Error, 2)]);
     assert_eq!(of("-severity:critical -service:social", 0).await, [(Severity::Error, 5)]);
+}
+
+pub(crate) async fn a_breakdown_tells_by_what_and_how_long(store: &dyn IssueStore) {
+    let hour = 3_600;
+    let all = [
+        Occurrence { count: 5, component: "db".into(), ..occurrence("alpha one", 10) },
+        Occurrence { count: 3, component: "db".into(), release: "1.1".into(), ..occurrence("beta two", 10 + hour) },
+        Occurrence {
+            count: 9,
+            service: "social".into(),
+            component: "api".into(),
+            ..occurrence("gamma three", 10 + hour)
+        },
+        Occurrence { count: 2, service: "social".into(), ..occurrence("delta four", 20) },
+    ];
+    ingest(store, &all).await;
+    resolve(store, &all[0].issue_id, 10 + 2 * hour).await;
+    let of = async |filter: &str, from: i64| {
+        let query = IssueQuery { filter: filter.parse().unwrap(), now: at(3 * hour), ..IssueQuery::default() };
+        store.breakdown(&query, hour_of(at(0)) + from).await.unwrap()
+    };
+    let counts = |breakdown: &Breakdown, key: &str| {
+        let (_, values) = breakdown.by.iter().find(|(fact, _)| fact.key() == key).unwrap();
+        values.iter().map(|(value, count)| format!("{value} {count}")).collect::<Vec<_>>()
+    };
+
+    let whole = of("", 0).await;
+    assert_eq!(counts(&whole, "service"), ["social 11", "newsfeed 8"]);
+    assert_eq!(counts(&whole, "component"), ["api 9", "db 8", "feed 2"]);
+    assert_eq!(counts(&whole, "release"), ["1.0.0 16", "1.1 3"]);
+    let first = hour_of(at(0));
+    assert_eq!(whole.created, BTreeMap::from([(first, 2), (first + 1, 2)]));
+    assert_eq!((whole.resolved, whole.mean_seconds_to_resolve), (1, Some(7_200)));
+    assert_eq!(whole.trend.by_severity[&Severity::Error].sum(first..first + 3), 19);
+
+    let later = of("", 1).await;
+    assert_eq!(counts(&later, "component"), ["api 9", "db 3"], "what happened before is not counted");
+    assert_eq!(later.created, BTreeMap::from([(first + 1, 2)]));
+    let social = of("service:social", 0).await;
+    assert_eq!((counts(&social, "service"), social.resolved), (vec!["social 11".to_owned()], 0));
+    assert_eq!(social.mean_seconds_to_resolve, None);
 }
 
 pub(crate) async fn hostile_text_comes_back_as_it_went_in(store: &dyn IssueStore) {

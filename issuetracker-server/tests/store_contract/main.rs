@@ -58,9 +58,9 @@ use identity::{
     short_ids_name_issues_wherever_ids_do, what_is_merged_stays_one,
 };
 use lists::{
-    a_trend_adds_the_hours_of_what_passes, hostile_text_comes_back_as_it_went_in, hosts_are_known_by_the_list,
-    lists_filter_sort_and_page, search_finds_words_in_what_people_search_for, states_are_asked_for,
-    the_overview_counts_what_the_list_would_show,
+    a_breakdown_tells_by_what_and_how_long, a_trend_adds_the_hours_of_what_passes,
+    hostile_text_comes_back_as_it_went_in, hosts_are_known_by_the_list, lists_filter_sort_and_page,
+    search_finds_words_in_what_people_search_for, states_are_asked_for, the_overview_counts_what_the_list_would_show,
 };
 use moving::everything_is_moved_elsewhere_and_back;
 use occurrences::{issues_are_found_by_the_trace_of_an_occurrence, occurrences_are_walked_through_both_ways};
@@ -104,6 +104,7 @@ contract! {
     the_overview_counts_what_the_list_would_show,
     states_are_asked_for,
     a_trend_adds_the_hours_of_what_passes,
+    a_breakdown_tells_by_what_and_how_long,
     hosts_are_known_by_the_list,
     a_change_with_an_old_version_is_a_conflict,
     a_missing_issue_is_not_found,

@@ -14,7 +14,7 @@ use crate::store::StoreError;
 
 /// What brings a file from one version of its shape to the next, in order; the version is kept in its `user_version`. They
 /// are never changed once they are released: a file may be at any of them.
-const MIGRATIONS: [&str; 12] = [
+const MIGRATIONS: [&str; 13] = [
     include_str!("migrations/0001.sql"),
     include_str!("migrations/0002.sql"),
     include_str!("migrations/0003.sql"),
@@ -27,6 +27,7 @@ const MIGRATIONS: [&str; 12] = [
     include_str!("migrations/0010.sql"),
     include_str!("migrations/0011.sql"),
     include_str!("migrations/0012.sql"),
+    include_str!("migrations/0013.sql"),
 ];
 
 /// What the writer keeps of the file in memory. With SQLite's own 2 MiB a batch does not fit: its pages are written out and

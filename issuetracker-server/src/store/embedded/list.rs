@@ -56,12 +56,7 @@ const fn column(sort: Sort) -> &'static str {
 }
 
 pub(super) fn trend(connection: &Connection, query: &IssueQuery, from: i64) -> Result<Trend, StoreError> {
-    let IssueQuery { filter, user_id, now, .. } = query;
-    let matching = Conditions::of(filter, user_id, *now, Expected::Few);
-    let is_dense = matching.is_empty() || count_up_to(connection, &matching, DENSE)? >= DENSE;
-    let mut conditions = if is_dense { Conditions::of(filter, user_id, *now, Expected::Many) } else { matching };
-    let by_order = if is_dense { " INDEXED BY issues_by_last_seen" } else { "" };
-    conditions.add("last_seen >= ?", [Value::Integer(from.saturating_mul(3_600_000_000))]);
+    let (conditions, by_order) = by_last_seen(connection, query, from)?;
     let sql = format!(
         "SELECT severity, hours FROM issues{by_order}{} ORDER BY last_seen DESC, id DESC LIMIT {}",
         conditions.sql(),
@@ -80,6 +75,20 @@ pub(super) fn trend(connection: &Connection, query: &IssueQuery, from: i64) -> R
         }
     }
     Ok(trend)
+}
+
+/// What was seen since an hour, and the index by which it is read.
+pub(super) fn by_last_seen(
+    connection: &Connection,
+    query: &IssueQuery,
+    from: i64,
+) -> Result<(Conditions, &'static str), StoreError> {
+    let IssueQuery { filter, user_id, now, .. } = query;
+    let matching = Conditions::of(filter, user_id, *now, Expected::Few);
+    let is_dense = matching.is_empty() || count_up_to(connection, &matching, DENSE)? >= DENSE;
+    let mut conditions = if is_dense { Conditions::of(filter, user_id, *now, Expected::Many) } else { matching };
+    conditions.add("last_seen >= ?", [Value::Integer(from.saturating_mul(3_600_000_000))]);
+    Ok((conditions, if is_dense { " INDEXED BY issues_by_last_seen" } else { "" }))
 }
 
 fn count_up_to(connection: &Connection, conditions: &Conditions, limit: usize) -> Result<usize, StoreError> {

@@ -2,6 +2,7 @@
 //! commit is on disk before it is answered.
 
 mod backup;
+mod breakdown;
 mod condition;
 mod connection;
 mod forget;
@@ -33,8 +34,8 @@ use self::{
     together::Waiting,
 };
 use super::{
-    AliasEntry, Batch, Cursor, Facet, IssueQuery, IssueStore, Item, Neighbourhood, Overview, Page, StoreError, Stored,
-    Trend, Watermark, Which,
+    AliasEntry, Batch, Breakdown, Cursor, Facet, IssueQuery, IssueStore, Item, Neighbourhood, Overview, Page,
+    StoreError, Stored, Trend, Watermark, Which,
 };
 use crate::{
     domain::{Activity, ActivityKind, Comment, CommentChange, Issue, IssueChange, IssueId, ServiceHour},
@@ -139,6 +140,11 @@ impl IssueStore for EmbeddedStore {
     async fn trend(&self, query: &IssueQuery, from: i64) -> Result<Trend, StoreError> {
         let query = query.clone();
         self.read(move |connection| list::trend(connection, &query, from)).await
+    }
+
+    async fn breakdown(&self, query: &IssueQuery, from: i64) -> Result<Breakdown, StoreError> {
+        let query = query.clone();
+        self.read(move |connection| breakdown::breakdown(connection, &query, from)).await
     }
 
     async fn values(&self, of: Facet, prefix: &str, limit: usize) -> Result<Vec<String>, StoreError> {

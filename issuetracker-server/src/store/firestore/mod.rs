@@ -66,7 +66,7 @@ use self::{
     recent::Recent,
 };
 use super::{
-    AliasEntry, Batch, BoxError, Cursor, Facet, IssueQuery, IssueStore, Item, Neighbourhood, Overview, Page,
+    AliasEntry, Batch, BoxError, Breakdown, Cursor, Facet, IssueQuery, IssueStore, Item, Neighbourhood, Overview, Page,
     StoreError, Stored, Trend, Watermark, Which,
 };
 use crate::{
@@ -167,6 +167,10 @@ impl IssueStore for FirestoreStore {
 
     async fn trend(&self, query: &IssueQuery, from: i64) -> Result<Trend, StoreError> {
         self.projection.trend(query, from).await
+    }
+
+    async fn breakdown(&self, query: &IssueQuery, from: i64) -> Result<Breakdown, StoreError> {
+        self.projection.breakdown(query, from).await
     }
 
     async fn values(&self, of: Facet, prefix: &str, limit: usize) -> Result<Vec<String>, StoreError> {

@@ -11,6 +11,7 @@ pub(crate) mod issues;
 pub(crate) mod keys;
 pub(crate) mod occurrences;
 pub(crate) mod sessions;
+pub(crate) mod stats;
 pub(crate) mod stream;
 pub(crate) mod users;
 

@@ -1,6 +1,7 @@
 //! The dashboard's pages. Each file reads what its page needs and shapes it for its template; fields of the `*View`
 //! types are the templates' vocabulary.
 
+pub(crate) mod analytics;
 pub(crate) mod audit;
 pub(crate) mod dead_letters;
 pub(crate) mod issue;

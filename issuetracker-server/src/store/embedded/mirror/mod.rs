@@ -11,7 +11,7 @@ use self::file::PrivateFile;
 use super::{EmbeddedStore, connection, row, unavailable};
 use crate::{
     domain::Issue,
-    store::{Facet, IssueQuery, IssueStore, Overview, Page, StoreError, Trend},
+    store::{Breakdown, Facet, IssueQuery, IssueStore, Overview, Page, StoreError, Trend},
 };
 
 /// What the copy knows beside the issues: of which moment each is, and what cannot be read where it comes from.
@@ -144,6 +144,11 @@ impl Mirror {
     /// As the embedded store.
     pub(in crate::store) async fn trend(&self, query: &IssueQuery, from: i64) -> Result<Trend, StoreError> {
         self.store.trend(query, from).await
+    }
+
+    /// Likewise.
+    pub(in crate::store) async fn breakdown(&self, query: &IssueQuery, from: i64) -> Result<Breakdown, StoreError> {
+        self.store.breakdown(query, from).await
     }
 }
 

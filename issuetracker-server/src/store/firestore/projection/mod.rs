@@ -25,7 +25,7 @@ use crate::{
     domain::{Issue, IssueId},
     metrics,
     store::{
-        Facet, IssueQuery, Overview, Page, StoreError, Trend,
+        Breakdown, Facet, IssueQuery, Overview, Page, StoreError, Trend,
         embedded::mirror::{Mirror, Seen, Sighting},
     },
 };
@@ -216,6 +216,13 @@ impl Projection {
     pub(super) async fn trend(&self, query: &IssueQuery, from: i64) -> Result<Trend, StoreError> {
         let trend = self.mirror.trend(query, from).await?;
         Ok(Trend { is_partial: trend.is_partial || !self.is_complete(), ..trend })
+    }
+
+    /// Likewise.
+    pub(super) async fn breakdown(&self, query: &IssueQuery, from: i64) -> Result<Breakdown, StoreError> {
+        let mut breakdown = self.mirror.breakdown(query, from).await?;
+        breakdown.trend.is_partial |= !self.is_complete();
+        Ok(breakdown)
     }
 
     fn answer<T>(&self, query: &IssueQuery, answer: Result<T, StoreError>) -> Result<Option<T>, StoreError> {

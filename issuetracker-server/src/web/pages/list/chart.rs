@@ -26,7 +26,7 @@ const ROW_HEIGHT: u64 = 20;
 
 /// The hours that a list is about, in parts of the same length.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Range {
+pub(in crate::web::pages) struct Range {
     /// The first hour.
     pub(super) from: i64,
     /// Hours of a part.
@@ -39,7 +39,7 @@ pub(super) struct Range {
 
 impl Range {
     /// What `seen:` or `last:` says, from a day to the two weeks that issues remember; without a word, the two weeks.
-    pub(super) fn of(filter: &Filter, now: Timestamp) -> Self {
+    pub(in crate::web::pages) fn of(filter: &Filter, now: Timestamp) -> Self {
         let within = filter.terms.iter().filter(|term| !term.is_negated).find_map(|term| match term.test {
             Test::Seen(Moment::Any | Moment::Last, Window::Within(seconds)) => Some((seconds + 3_599) / 3_600),
             _ => None,
@@ -96,7 +96,7 @@ impl SparkView {
 
 /// The chart above the list.
 #[derive(Serialize)]
-pub(super) struct ChartView {
+pub(in crate::web::pages) struct ChartView {
     width: u64,
     height: u64,
     bars: Vec<BarView>,
@@ -129,7 +129,7 @@ struct LegendView {
 
 impl ChartView {
     /// `None` if nothing happened.
-    pub(super) fn new(trend: &Trend, range: Range, now: Timestamp) -> Option<Self> {
+    pub(in crate::web::pages) fn new(trend: &Trend, range: Range, now: Timestamp) -> Option<Self> {
         let series: Vec<(Severity, Vec<u64>)> =
             trend.by_severity.iter().map(|(severity, hours)| (*severity, range.counts(hours))).collect();
         let parts = usize::try_from(range.parts).unwrap_or_default();

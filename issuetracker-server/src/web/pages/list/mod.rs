@@ -2,7 +2,7 @@
 
 mod bar;
 mod bulk;
-mod chart;
+pub(super) mod chart;
 mod empty;
 
 use axum::{

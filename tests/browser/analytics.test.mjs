@@ -58,7 +58,7 @@ scenario("a service has a page of its own, whatever it is called", async ({ page
 });
 
 scenario("it can be read in every look, with and without numbers", async ({ page }) => {
-  for (const address of ["/analytics", "/analytics?range=24h", "/services/feed"]) {
+  for (const address of ["/analytics", "/analytics?range=24h", "/services/feed", "/docs"]) {
     await page.goto(address);
     await checkLooks(page);
   }

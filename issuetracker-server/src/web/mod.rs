@@ -9,6 +9,7 @@ mod identify;
 mod limit;
 mod markdown;
 mod observe;
+mod openapi;
 mod operations;
 mod pages;
 mod problem;
@@ -115,7 +116,7 @@ impl WebState {
 
 /// Whether answers to this path are read by programs: then errors are JSON.
 fn is_for_programs(path: &str) -> bool {
-    path.starts_with("/api/") || matches!(path, "/healthz" | "/readyz" | "/metrics")
+    path.starts_with("/api/") || matches!(path, "/healthz" | "/readyz" | "/metrics" | "/openapi.json")
 }
 
 /// Every route.
@@ -177,6 +178,8 @@ pub fn router(state: WebState) -> Router {
         .route("/keys", get(pages::keys::show).post(pages::keys::create))
         .route("/keys/{id}/revoke", post(pages::keys::revoke))
         .route("/audit", get(pages::audit::show))
+        .route("/openapi.json", get(openapi::show))
+        .route("/docs", get(openapi::docs))
         .route("/login", get(pages::login::begin))
         .route("/oauth/callback", get(pages::login::finish))
         .route("/logout", post(pages::login::logout))

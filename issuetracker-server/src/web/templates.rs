@@ -9,7 +9,7 @@ use super::pages::layout::PageView;
 /// A template is broken, or was given a context that it does not fit.
 pub type TemplateError = tera::Error;
 
-const TEMPLATES: [(&str, &str); 16] = [
+const TEMPLATES: [(&str, &str); 17] = [
     ("base.html", include_str!("../../templates/base.html")),
     ("components.html", include_str!("../../templates/components.html")),
     ("partials/row.html", include_str!("../../templates/partials/row.html")),
@@ -20,6 +20,7 @@ const TEMPLATES: [(&str, &str); 16] = [
     ("users.html", include_str!("../../templates/users.html")),
     ("keys.html", include_str!("../../templates/keys.html")),
     ("analytics.html", include_str!("../../templates/analytics.html")),
+    ("docs.html", include_str!("../../templates/docs.html")),
     ("sessions.html", include_str!("../../templates/sessions.html")),
     ("audit.html", include_str!("../../templates/audit.html")),
     ("dead_letters.html", include_str!("../../templates/dead_letters.html")),

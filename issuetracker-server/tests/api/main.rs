@@ -7,6 +7,7 @@ mod bulk;
 mod connections;
 mod create;
 mod doctor;
+mod documented;
 mod events;
 mod list;
 mod logs;

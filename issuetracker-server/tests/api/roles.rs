@@ -53,11 +53,22 @@ const TABLE: &[(&str, &str, Who)] = &[
     ("GET", "/analytics", READERS), ("GET", "/services/{service}", READERS),
     ("GET", "/sessions", READERS), ("POST", "/sessions/end-others", READERS), ("POST", "/sessions/{id}/end", READERS),
     ("GET", "/keys", ADMINS), ("POST", "/keys", ADMINS), ("POST", "/keys/{id}/revoke", ADMINS), ("GET", "/audit", ADMINS),
+    ("GET", "/openapi.json", READERS), ("GET", "/docs", READERS),
     ("GET", "/login", EVERYBODY), ("GET", "/oauth/callback", EVERYBODY), ("POST", "/logout", READERS),
     ("GET", "/logged-out", EVERYBODY), ("POST", "/gaps/dismiss", ADMINS),
     ("GET", "/assets/{name}", EVERYBODY), ("GET", "/favicon.ico", EVERYBODY),
     ("GET", "/healthz", EVERYBODY), ("GET", "/readyz", EVERYBODY), ("GET", "/metrics", EVERYBODY),
 ];
+
+/// Every row: method, path, and the roles that get through, sorted.
+pub(super) fn rows() -> impl Iterator<Item = (String, String, Vec<String>)> {
+    TABLE.iter().map(|(method, path, who)| {
+        let roles = ROLES.iter().zip(who).filter(|(role, may)| **may && **role != "anonymous");
+        let mut roles: Vec<String> = roles.map(|(role, _)| (*role).to_owned()).collect();
+        roles.sort();
+        ((*method).to_owned(), (*path).to_owned(), roles)
+    })
+}
 
 /// Every route that is declared: method and path.
 fn declared() -> BTreeSet<(String, String)> {

@@ -24,7 +24,7 @@ use crate::auth::Principal;
 /// The answer of a handler that shows a page.
 pub(crate) type Shown = Result<Html<String>, Problem>;
 
-fn show<'p>(
+pub(super) fn show<'p>(
     state: &WebState,
     principal: impl Into<Option<&'p Principal>>,
     template: &str,

@@ -203,6 +203,39 @@ test("a service reports with a key, as itself and for as long as it may", async 
   await context.close();
 });
 
+test("people are shown by their names and meant by their mail addresses", async () => {
+  const { context } = await openContext(browser, server.url);
+  const ada = await context.newPage();
+  await ada.goto("/users");
+  await logInAs(ada, "ada");
+  const users = await ada.evaluate(async () => (await (await fetch("/api/v1/users")).json()).users);
+  const grace = users.find(({ display_name }) => display_name === "Grace");
+  const patched = await ada.evaluate(async (uid) => (await fetch(`/api/v1/users/${uid}`, { method: "PATCH", body: JSON.stringify({ role: "DEVELOPER", active: true }) })).status, grace.uid);
+  assert.equal(patched, 200);
+
+  await ada.goto("/issues/new");
+  await ada.getByLabel("Title").fill("Rotate the keys");
+  assert.ok((await ada.locator("#people option").evaluateAll((options) => options.map(({ value }) => value))).includes("grace@quantory.app"));
+  await ada.getByLabel("Assignee").fill("grace@quantory.app");
+  await leadingAway(ada, () => ada.getByRole("button", { name: "Create issue" }).click());
+  const text = await ada.locator("main").innerText();
+  assert.match(text, /Grace/);
+  assert.match(text, /Reporter\s+Ada/);
+  assert.ok(!text.includes(grace.uid), "ids are for programs");
+  assert.equal(await ada.getByLabel("Assignee").inputValue(), "grace@quantory.app");
+  const { issues } = await ada.evaluate(async () => (await fetch("/api/v1/issues?q=assigned:grace@quantory.app")).json());
+  assert.deepEqual(issues.map(({ title, assignee_id }) => [title, assignee_id]), [["Rotate the keys", grace.uid]]);
+
+  await ada.getByLabel("Assignee").fill("Ada");
+  await leadingAway(ada, () => ada.getByRole("button", { name: "Save" }).click());
+  assert.match(await ada.locator("main").innerText(), /assigned this to Ada.*Ada, /s);
+  await ada.goto("/issues?q=assigned:me");
+  assert.equal(await ada.locator(".avatar").first().getAttribute("title"), "Assigned to Ada");
+  const { completions } = await ada.evaluate(async () => (await fetch("/api/v1/issues/complete?q=assigned:gr")).json());
+  assert.deepEqual(completions, ["assigned:grace@quantory.app"]);
+  await context.close();
+});
+
 test("people see where they are logged in and end it, and live updates end with it", async () => {
   const open = async (login, userAgent) => {
     const context = await browser.newContext({ baseURL: server.url, ...(userAgent ? { userAgent } : {}) });

@@ -11,6 +11,7 @@ use super::{
     audit::{Action, Audit, NewEntry},
     identity::Stranger,
     keys::{Keys, Refused},
+    people::{Directory, People},
     provider::{Arrival, Provider, ProviderError},
     sessions::{Sessions, sweep},
     token,
@@ -70,6 +71,7 @@ pub struct Login {
     pub(crate) sessions: Sessions,
     pub(crate) keys: Keys,
     pub(crate) audit: Audit,
+    directory: Directory,
     /// Counts what this server decides about who may look.
     access: watch::Sender<u64>,
     provider: Provider,
@@ -86,6 +88,7 @@ impl Login {
             users: Users::new(Arc::clone(&store), config.admins.clone()),
             sessions: Sessions::new(Arc::clone(&store), config.session_idle, config.session_max),
             keys: Keys::new(Arc::clone(&store)),
+            directory: Directory::default(),
             access: watch::Sender::new(0),
             audit: Audit::new(Arc::clone(&store)),
             provider: Provider::new(config.clone())?,
@@ -102,7 +105,13 @@ impl Login {
 
     /// Tells everybody who listens to live updates that sessions have ended, or that users may do something else.
     pub(crate) fn tell_access(&self) {
+        self.directory.forget();
         self.access.send_modify(|count| *count += 1);
+    }
+
+    /// Everybody who has ever logged in.
+    pub(crate) async fn people(&self) -> Arc<People> {
+        self.directory.people(&self.users).await
     }
 
     /// Hears of that.

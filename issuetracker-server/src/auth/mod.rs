@@ -7,6 +7,7 @@ mod identity;
 mod keys;
 pub mod local;
 mod login;
+mod people;
 mod provider;
 mod sessions;
 mod token;
@@ -17,6 +18,7 @@ pub(crate) use self::{
     identity::Stranger,
     keys::id_of,
     login::{Callback, LoginError, MAX_LOGIN},
+    people::{People, Person},
     provider::ProviderError,
     sessions::Session,
     users::{PersonRole, User, UserChange, UserError},

@@ -38,9 +38,10 @@ pub use self::{
     templates::{TemplateError, Templates},
 };
 use crate::{
-    auth::{Audit, Login},
+    auth::{Audit, Login, People},
     config::Limits,
     dead_letters::DeadLetters,
+    domain::{Filter, filter::Test},
     health::Health,
     intake::Intake,
     notify::Notifier,
@@ -110,6 +111,29 @@ impl WebState {
             retention,
             limiter: Arc::new(Limiter::new(limits)),
             login,
+        }
+    }
+}
+
+impl WebState {
+    /// Who is who; without login nobody is anybody.
+    pub(crate) async fn people(&self) -> Arc<People> {
+        match &self.login {
+            Some(login) => login.people().await,
+            None => Arc::default(),
+        }
+    }
+
+    /// Has a filter mean the ids of those whom it calls by mail address or name.
+    pub(crate) async fn resolve_people(&self, filter: &mut Filter) {
+        if self.login.is_none() || !filter.terms.iter().any(|term| matches!(term.test, Test::Assigned(_))) {
+            return;
+        }
+        let people = self.people().await;
+        for term in &mut filter.terms {
+            if let Test::Assigned(assigned) = &mut term.test {
+                assigned.iter_mut().flatten().for_each(|person| *person = people.resolve(person));
+            }
         }
     }
 }

@@ -51,7 +51,13 @@ pub(crate) async fn complete(
     let found = match source_of(key) {
         Some(Source::Words(words)) => words.into_iter().map(str::to_owned).collect(),
         Some(Source::Stored(facet, own)) => {
-            let stored = state.store.values(facet, prefix, MAX_COMPLETIONS).await?;
+            let mut stored = state.store.values(facet, prefix, MAX_COMPLETIONS).await?;
+            if facet == Facet::Assignee {
+                // People are meant by their mail addresses; ids mean nothing to who types.
+                let people = state.people().await;
+                stored.retain(|id| people.handle(id) == id);
+                stored.extend(people.workers().iter().map(|person| person.email.clone()));
+            }
             own.iter().map(|word| (*word).to_owned()).chain(stored).collect()
         }
         None => Vec::new(),

@@ -35,7 +35,8 @@ pub(crate) async fn list(
 ) -> Answer {
     let Query(params) =
         params.map_err(|_| Problem::bad_request("unreadable_query", "The query of the address could not be read."))?;
-    let query = params.query(&principal, Timestamp::now()).map_err(Problem::invalid)?;
+    let mut query = params.query(&principal, Timestamp::now()).map_err(Problem::invalid)?;
+    state.resolve_people(&mut query.filter).await;
     Ok(Json(views::page::<_, IssueView>("issues", state.triage.issues(&query).await?)))
 }
 

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::{
-    auth::Principal,
+    auth::{People, Person, Principal},
     dead_letters::DeadLetters,
     domain::{Issue, Permission, filter::Term},
     web::WebState,
@@ -104,6 +104,19 @@ fn relative(at: Timestamp, now: Timestamp) -> String {
     }
 }
 
+/// Somebody who can be chosen.
+#[derive(Serialize)]
+pub(crate) struct PersonView {
+    handle: String,
+    name: String,
+}
+
+impl PersonView {
+    pub(crate) fn new(person: &Person) -> Self {
+        Self { handle: person.email.clone(), name: person.name.clone() }
+    }
+}
+
 /// One choice of a `<select>`.
 #[derive(Serialize)]
 pub(crate) struct OptionView {
@@ -170,6 +183,8 @@ pub(crate) struct RowView {
     first_seen: TimeView,
     last_seen: TimeView,
     assignee_id: String,
+    /// What they are called.
+    assignee: String,
     comments: u64,
     /// How many hosts are affected, and which.
     hosts: usize,
@@ -202,10 +217,19 @@ impl RowView {
             first_seen: TimeView::new(issue.first_seen, now),
             last_seen: TimeView::new(issue.last_seen, now),
             assignee_id: issue.assignee_id.clone().unwrap_or_default(),
+            assignee: issue.assignee_id.clone().unwrap_or_default(),
             comments: issue.comments,
             hosts: issue.hosts.len(),
             hosts_text: issue.hosts.join(", "),
         }
+    }
+}
+
+impl RowView {
+    /// The same, with the names of people.
+    pub(crate) fn with_names(mut self, people: &People) -> Self {
+        self.assignee = people.name(&self.assignee_id).to_owned();
+        self
     }
 }
 

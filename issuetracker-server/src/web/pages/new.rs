@@ -14,7 +14,7 @@ use tracing_issues::event::UnknownWord;
 
 use super::{
     Shown,
-    layout::{OptionView, word_options},
+    layout::{OptionView, PersonView, word_options},
 };
 use crate::{
     auth::Principal,
@@ -48,6 +48,8 @@ struct NewIssueView<'a> {
     errors: BTreeMap<&'static str, &'a str>,
     types: Vec<OptionView>,
     priorities: Vec<OptionView>,
+    /// To whom it can be assigned.
+    people: Vec<PersonView>,
 }
 
 /// `GET /issues/new`
@@ -56,7 +58,7 @@ pub(crate) async fn show(
     Require(principal, ..): Require<permission::CreateIssue>,
 ) -> Shown {
     let form = NewIssueForm { issue_type: "task".to_owned(), priority: "medium".to_owned(), ..NewIssueForm::default() };
-    render(&state, &principal, &form, &[])
+    render(&state, &principal, &form, &[]).await
 }
 
 /// `POST /issues`
@@ -68,12 +70,16 @@ pub(crate) async fn submit(
     let Form(form) = form?;
     let issue = match form.read() {
         Ok(issue) => issue,
-        Err(wrong) => return Ok((StatusCode::BAD_REQUEST, render(&state, &principal, &form, &wrong)?).into_response()),
+        Err(wrong) => {
+            return Ok((StatusCode::BAD_REQUEST, render(&state, &principal, &form, &wrong).await?).into_response());
+        }
     };
+    let people = state.people().await;
+    let issue = NewIssue { assignee_id: issue.assignee_id.map(|person| people.resolve(&person)), ..issue };
     match state.triage.create(issue, &principal, Timestamp::now()).await {
         Ok(id) => Ok(Redirect::to(&format!("/issues/{id}")).into_response()),
         Err(TriageError::Invalid(wrong)) => {
-            Ok((StatusCode::BAD_REQUEST, render(&state, &principal, &form, &wrong)?).into_response())
+            Ok((StatusCode::BAD_REQUEST, render(&state, &principal, &form, &wrong).await?).into_response())
         }
         Err(error) => Err(error.into()),
     }
@@ -112,9 +118,11 @@ fn word<T: FromStr<Err = UnknownWord>>(text: &str, field: &'static str, wrong: &
     }
 }
 
-fn render(state: &WebState, principal: &Principal, form: &NewIssueForm, wrong: &[InvalidField]) -> Shown {
+async fn render(state: &WebState, principal: &Principal, form: &NewIssueForm, wrong: &[InvalidField]) -> Shown {
+    let people = state.people().await;
     let view = NewIssueView {
         form,
+        people: people.workers().into_iter().map(PersonView::new).collect(),
         errors: wrong.iter().map(|wrong| (wrong.field, wrong.message.as_str())).collect(),
         types: word_options(IssueType::ALL.iter().map(|word| word.as_str()), &form.issue_type),
         priorities: word_options(Priority::ALL.iter().map(|word| word.as_str()), &form.priority),

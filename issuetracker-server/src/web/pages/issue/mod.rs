@@ -132,8 +132,11 @@ async fn page(
         Some(trace_id) => state.triage.related(issue, trace_id).await?,
         None => Vec::new(),
     };
+    let people = state.people().await;
     let content = Content {
         issue,
+        people: &people,
+        is_verified: state.dead_letters.is_none(),
         shown: shown.as_ref(),
         occurrences: &occurrences,
         related: &related,
@@ -240,7 +243,11 @@ pub(crate) async fn change(
         status,
         old_releases: if is_in_next_release { state.triage.releases(&id).await? } else { Vec::new() },
         priority: form.priority.map(|priority| priority.parse().map_err(wrong("priority"))).transpose()?,
-        assignee_id: form.assignee_id.map(|person| Some(person.trim().to_owned()).filter(|person| !person.is_empty())),
+        assignee_id: match form.assignee_id.as_deref().map(str::trim) {
+            Some("") => Some(None),
+            Some(person) => Some(Some(state.people().await.resolve(person))),
+            None => None,
+        },
         tags: None,
         mute,
     };

@@ -3,10 +3,10 @@
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::values::text_of;
+use super::{values::text_of, view::Content};
 use crate::{
-    auth::Principal,
-    domain::{Activity, ActivityKind, Comment, Issue},
+    auth::{People, Principal},
+    domain::{Activity, ActivityKind, Comment},
     triage::may_change,
     web::{
         markdown,
@@ -32,13 +32,8 @@ pub(super) struct TimelineView {
 }
 
 /// History and comments in one list, oldest first.
-pub(super) fn timeline(
-    issue: &Issue,
-    comments: &[Comment],
-    history: &[Activity],
-    principal: &Principal,
-    now: Timestamp,
-) -> Vec<TimelineView> {
+pub(super) fn timeline(content: &Content<'_>, principal: &Principal, now: Timestamp) -> Vec<TimelineView> {
+    let Content { people, issue, comments, history, .. } = *content;
     // An error that was seen once did not come back, so there is nothing to tell.
     let is_told = |comment: &&Comment| comment.recurrences.is_none() || issue.occurrences > 1;
     let comments = comments.iter().filter(is_told).map(|comment| {
@@ -49,7 +44,7 @@ pub(super) fn timeline(
             activity: if is_count { "seen" } else { "commented" },
             // What a service counts is no talk: one line tells it.
             text: if is_count { counted(&comment.content) } else { String::new() },
-            author: comment.author_id.clone(),
+            author: people.name(&comment.author_id).to_owned(),
             at: TimeView::new(comment.created_at, now),
             content_html: if is_count { String::new() } else { markdown::to_html(&comment.content) },
             edited: comment.edited_at.filter(|_| !is_count).map(|at| TimeView::new(at, now)),
@@ -65,8 +60,8 @@ pub(super) fn timeline(
             id: String::new(),
             kind: "activity",
             activity: activity.kind.as_str(),
-            text: sentence(activity),
-            author: activity.user_id.clone(),
+            text: sentence(activity, people),
+            author: people.name(&activity.user_id).to_owned(),
             at: TimeView::new(activity.timestamp, now),
             content_html: String::new(),
             edited: None,
@@ -86,7 +81,7 @@ fn counted(content: &str) -> String {
 }
 
 /// What happened, to be read after the name of who did it.
-fn sentence(activity: &Activity) -> String {
+fn sentence(activity: &Activity, people: &People) -> String {
     let (from, to) = (text_of(activity.details.get("from")), text_of(activity.details.get("to")));
     match activity.kind {
         ActivityKind::Created => "reported this".to_owned(),
@@ -95,8 +90,8 @@ fn sentence(activity: &Activity) -> String {
         }
         ActivityKind::StatusChanged => format!("changed the status from {} to {}", label(&from), label(&to)),
         ActivityKind::PriorityChanged => format!("changed the priority from {from} to {to}"),
-        ActivityKind::Assigned if to.is_empty() => format!("took this from {from}"),
-        ActivityKind::Assigned => format!("assigned this to {to}"),
+        ActivityKind::Assigned if to.is_empty() => format!("took this from {}", people.name(&from)),
+        ActivityKind::Assigned => format!("assigned this to {}", people.name(&to)),
         ActivityKind::Tagged => format!("changed the tags to {to}"),
         ActivityKind::Regressed => match text_of(activity.details.get("release")) {
             release if release.is_empty() => "saw it again after it was resolved: reopened".to_owned(),
@@ -106,7 +101,7 @@ fn sentence(activity: &Activity) -> String {
         ActivityKind::Merged => format!("merged {} into this", named(activity)),
         ActivityKind::Split => format!("split this from {}", named(activity)),
         ActivityKind::Commented => {
-            format!("wrote a comment that {} deleted", text_of(activity.details.get("deleted_by")))
+            format!("wrote a comment that {} deleted", people.name(&text_of(activity.details.get("deleted_by"))))
         }
         other => label(other.as_str()).to_lowercase(),
     }

@@ -11,12 +11,12 @@ use super::{
     trend::TrendView,
 };
 use crate::{
-    auth::Principal,
+    auth::{People, Principal},
     domain::{Activity, Comment, Issue, Mute, MutedUntil, Permission, Priority, Status, part::Part},
     store::Neighbourhood,
     web::{
         markdown,
-        pages::layout::{OptionView, RowView, TimeView, compact, word_options},
+        pages::layout::{OptionView, PersonView, RowView, TimeView, compact, word_options},
         views,
     },
 };
@@ -26,6 +26,9 @@ const ROWS: usize = 25;
 
 /// What the page is made of.
 pub(super) struct Content<'a> {
+    pub(super) people: &'a People,
+    /// Whether whoever reports has proved who that is: over Kafka nobody does.
+    pub(super) is_verified: bool,
     pub(super) issue: &'a Issue,
     /// The occurrence that is shown; `None` if it never happened.
     pub(super) shown: Option<&'a Neighbourhood>,
@@ -59,6 +62,8 @@ pub(super) struct IssuePageView {
     grouping: Option<GroupingView>,
     related: Vec<RowView>,
     timeline: Vec<TimelineView>,
+    /// To whom it can be assigned.
+    people: Vec<PersonView>,
     back_url: &'static str,
     /// How many events are kept with their details, if more have happened.
     kept: Option<usize>,
@@ -71,7 +76,11 @@ struct HeaderView {
     description_html: String,
     fingerprint: String,
     project: String,
-    reporter_id: String,
+    /// What is called in forms.
+    assignee_handle: String,
+    reporter: String,
+    /// Whether anybody could have written that name.
+    is_unverified: bool,
     source: &'static str,
     created_at: TimeView,
     updated_at: TimeView,
@@ -126,11 +135,16 @@ impl MuteView {
 
 impl IssuePageView {
     pub(super) fn new(content: &Content<'_>, principal: &Principal, now: Timestamp) -> Self {
-        let Content { issue, shown, occurrences, related, comments, history, kept } = *content;
+        let Content { people, is_verified, issue, shown, occurrences, related, kept, .. } = *content;
         let event = shown.map_or("", |shown| shown.activity.id.as_str());
         Self {
             issue: HeaderView {
-                row: RowView::new(issue, now),
+                row: RowView::new(issue, now).with_names(people),
+                assignee_handle: issue
+                    .assignee_id
+                    .as_deref()
+                    .map(|id| people.handle(id).to_owned())
+                    .unwrap_or_default(),
                 // The description of an error repeats what stands below in better form.
                 description_html: if issue.fingerprint.is_some() && shown.is_some_and(is_ours) {
                     String::new()
@@ -139,7 +153,8 @@ impl IssuePageView {
                 },
                 fingerprint: issue.fingerprint.map(|fingerprint| fingerprint.to_string()).unwrap_or_default(),
                 project: issue.project.clone(),
-                reporter_id: issue.reporter_id.clone(),
+                reporter: if is_verified { people.name(&issue.reporter_id) } else { &issue.reporter_id }.to_owned(),
+                is_unverified: !is_verified,
                 source: issue.source.as_str(),
                 created_at: TimeView::new(issue.created_at, now),
                 updated_at: TimeView::new(issue.updated_at, now),
@@ -161,7 +176,8 @@ impl IssuePageView {
             spread_of: occurrences.len(),
             grouping: shown.map(|shown| GroupingView::new(issue, &shown.activity)),
             related: related.iter().map(|issue| RowView::new(issue, now)).collect(),
-            timeline: timeline(issue, comments, history, principal, now),
+            timeline: timeline(content, principal, now),
+            people: people.workers().into_iter().map(PersonView::new).collect(),
             back_url: "/issues",
         }
     }

@@ -83,6 +83,8 @@ pub(crate) async fn change_many(
             value
         };
         let value = if (key, value) == ("assignee", "me") { principal.user_id.as_str() } else { value };
+        let person = if key == "assignee" { state.people().await.resolve(value) } else { String::new() };
+        let value = if key == "assignee" { person.as_str() } else { value };
         let change = change_of(key, value).ok_or_else(|| wrong("this cannot be done to issues"))?;
         let ids = all("id").filter_map(short_id::read_id).take(MAX_AT_ONCE);
         let wanted = ids.map(|id| Wanted { id, change: change.clone(), if_version: None }).collect();

@@ -84,17 +84,23 @@ pub(crate) async fn show(
     if params.q.is_none() {
         query.filter = what_is_open();
     }
+    let people = state.people().await;
+    let asked = query.clone();
+    state.resolve_people(&mut query.filter).await;
     let (page, overview) = (state.triage.issues(&query).await?, state.triage.overview(&query).await?);
     if let ([issue], true) = (page.items.as_slice(), named(&query.filter).is_some()) {
         return Ok(Redirect::to(&format!("/issues/{}", issue.id)).into_response());
     }
     let range = Range::of(&query.filter, now);
     let trend = state.triage.trend(&query, range.from).await?;
-    let item = |issue| ItemView { row: RowView::new(issue, now), spark: SparkView::new(&issue.hours, range) };
+    let item = |issue| ItemView {
+        row: RowView::new(issue, now).with_names(&people),
+        spark: SparkView::new(&issue.hours, range),
+    };
     let tabs = tabs(&query, &overview);
     let shown = tabs.iter().find(|tab| tab.active).map(|tab| tab.count.clone());
     let view = ListView {
-        bar: BarView::new(&query, &overview),
+        bar: BarView::new(&asked, &overview),
         done: Done::read(&params.done).map(|done| done.view()),
         may_change: principal.may(Permission::ChangeIssue),
         chart: ChartView::new(&trend, range, now),

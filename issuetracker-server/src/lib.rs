@@ -5,6 +5,7 @@ pub mod app;
 pub mod auth;
 #[cfg(feature = "kafka")]
 pub mod broadcast;
+pub mod client;
 pub mod config;
 pub mod dead_letters;
 pub mod doctor;

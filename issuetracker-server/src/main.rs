@@ -6,6 +6,7 @@ use clap::{Parser, Subcommand};
 use issuetracker_server::{
     app,
     auth::command as keys,
+    client,
     config::{Config, ConfigErrors},
     dead_letters::command as dead_letters,
     doctor, logs, upkeep,
@@ -44,6 +45,13 @@ enum Task {
     /// Run it with the variables of the server, which may run or not. Ends with 0 if it could be done, 1 if there is no such
     /// key or the store does not answer, 2 for the configuration.
     Keys(keys::Arguments),
+    /// Lists, shows, resolves and comments issues of a running server.
+    ///
+    /// Needs no configuration but the server's address. With login, ISSUES_SESSION is the value of your browser's session cookie:
+    /// keys of services report and read nothing. Ends with 0 if all could be done, else with 1.
+    Issues(client::Issues),
+    /// Follows new issues of a running server, one a line, until it is stopped.
+    Tail(client::Tail),
     #[command(flatten)]
     Upkeep(upkeep::Command),
 }
@@ -105,6 +113,8 @@ fn work(task: Task, config: Result<Config, ConfigErrors>) -> anyhow::Result<bool
         Task::Keys(arguments) => {
             runtime.block_on(keys::run(arguments, &config?, &mut out, &mut progress)).map(|()| true)
         }
+        Task::Issues(arguments) => runtime.block_on(client::run(arguments, &mut out)),
+        Task::Tail(arguments) => runtime.block_on(client::tail(arguments, &mut out, &mut progress)).map(|()| true),
         Task::Upkeep(command) => runtime.block_on(upkeep::run(command, &config?, &mut out)).map(|()| true),
     }
 }

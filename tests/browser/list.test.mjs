@@ -230,3 +230,16 @@ scenario("back from an issue leads to the list as it was", async ({ page }) => {
   assert.equal(path(page), address);
   assert.equal(await rows(page).count(), PAGE);
 });
+
+scenario("the first look at a full list costs less than 100 KiB", async ({ page, context }) => {
+  const client = await context.newCDPSession(page);
+  await client.send("Network.enable");
+  let bytes = 0;
+  client.on("Network.loadingFinished", ({ encodedDataLength }) => { bytes += encodedDataLength; });
+  await page.goto("/issues?q=");
+  await page.waitForLoadState("load");
+  assert.equal(await page.locator("tbody tr").count(), PAGE);
+  assert.ok(bytes > 10_000, `only ${bytes} bytes were seen`);
+  assert.ok(bytes < 100 * 1_024, `${bytes} bytes`);
+  console.log(`a list of ${PAGE} rows on a cold cache: ${bytes} bytes`);
+});

@@ -52,7 +52,7 @@ const TASKS: [Task; 14] = [
         fuzz::run,
     ),
     ("screenshots", "take the pictures in docs/screenshots again", test::screenshots),
-    ("ci", "all that CI runs: lint, test, gate, and the demo until its first error is on the dashboard", ci),
+    ("ci", "all that CI runs: lint, test, gate, fuzz, and the demo until its first error is on the dashboard", ci),
 ];
 
 fn main() -> ExitCode {
@@ -114,5 +114,6 @@ fn ci(_: &[String]) -> Outcome {
     lint(&[])?;
     test::all(&[])?;
     gate::run(&[])?;
+    fuzz::run(&["60".to_owned()])?;
     demo::run(&["--smoke".to_owned()])
 }

@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test says what is wrong by failing")]
 
 mod bulk;
+mod client;
 mod connections;
 mod create;
 mod doctor;

@@ -167,12 +167,13 @@ fn line(issue: &Value) -> String {
     let id = issue["short_id"].as_str().unwrap_or(text("id"));
     // What others have written does not steer this terminal.
     let title: String = text("title").chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+    // A JSON value ignores the width it is given.
+    let occurrences = issue["occurrences"].to_string();
     let seen = text("last_seen").get(..16).unwrap_or_default().replace('T', " ");
     format!(
-        "{id:<10}  {:<11}  {:<8}  {:>7}  {seen}  {:<16}  {title}",
+        "{id:<10}  {:<11}  {:<8}  {occurrences:>7}  {seen}  {:<16}  {title}",
         text("status"),
         text("severity"),
-        issue["occurrences"],
         text("service")
     )
 }

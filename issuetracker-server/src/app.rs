@@ -14,6 +14,7 @@ use crate::{
     health::Health,
     intake::{Committer, Intake},
     metrics,
+    notifications::{LAST_ROUND, Notifications},
     notify::Notifier,
     retention,
     store::{IssueStore, embedded::EmbeddedStore},
@@ -44,12 +45,18 @@ pub async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<
     let metrics = metrics::install().context("metrics cannot be recorded")?;
     let templates = Templates::compiled_in().context("a page template is broken")?;
     let store = open_told_store(&config.store, &health).await?;
-    let committer = Committer::new(Arc::clone(&store), notifier.clone());
     let listener = TcpListener::bind(config.http_addr)
         .await
         .with_context(|| format!("ISSUETRACKER_HTTP_ADDR: {} cannot be listened on", config.http_addr))?;
     let address = listener.local_addr().context("the listener has no address")?;
 
+    let public_url = match &config.login {
+        Some(login) => login.public_url.clone(),
+        None => format!("http://{address}"),
+    };
+    let notifications = Notifications::new(Arc::clone(&store), config.notify.clone(), public_url);
+    let notifications = notifications.map_err(anyhow::Error::from_boxed).context("ISSUETRACKER_SMTP_URL")?;
+    let committer = Committer::new(Arc::clone(&store), notifier.clone()).telling(notifications.inbox());
     let tls = config.tls.clone().map(Tls::new).transpose().context("ISSUETRACKER_HTTP_TLS_CERTIFICATE_FILE")?;
     let intake = make_intake(&config, committer.clone())?;
     let dead_letters = make_dead_letters(&config, &intake, &store);
@@ -64,6 +71,7 @@ pub async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<
         intake,
         dead_letters,
         notifier,
+        notifications.clone(),
         store,
         health.clone(),
         metrics.clone(),
@@ -87,6 +95,9 @@ pub async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<
             metrics.run_upkeep();
         }
     });
+    // It stops after the consumer, whose last commits it tells of.
+    let stop_telling = CancellationToken::new();
+    let telling = tokio::spawn(notifications.run(stop_telling.clone()));
     let stop = shutdown.clone();
     let out_of_time = tokio::spawn(async move {
         stop.cancelled().await;
@@ -102,6 +113,8 @@ pub async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<
         // What was in progress is read again at the next start, to the same effect.
         _ = out_of_time => tracing::warn!("the consumer did not stop in time"),
     }
+    stop_telling.cancel();
+    let _ = tokio::time::timeout(LAST_ROUND, telling).await;
     // Last: it tells what all the others have changed.
     broadcast.finish().await;
     tracing::info!("stopped");

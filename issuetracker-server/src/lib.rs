@@ -19,6 +19,7 @@ pub mod intake;
 pub mod kafka;
 pub mod logs;
 pub mod metrics;
+pub mod notifications;
 pub mod notify;
 pub mod retention;
 pub mod seed;

@@ -29,6 +29,7 @@ const KAFKA_UP: &str = "issuetracker_kafka_up";
 const PROJECTED: &str = "issuetracker_projection_issues";
 const UNREADABLE: &str = "issuetracker_unreadable_documents_total";
 const CHANGES: &str = "issuetracker_changes_total";
+const NOTIFICATIONS: &str = "issuetracker_notifications_total";
 const HTTP_SECONDS: &str = "issuetracker_http_request_seconds";
 
 /// Counters without labels: there from the start, so that their first increase can be seen.
@@ -36,7 +37,7 @@ const PLAIN: [&str; 6] = [COMMIT_ERRORS, ISSUES_CREATED, OCCURRENCES, REGRESSION
 const HISTOGRAMS: [&str; 3] = [COMMIT_SECONDS, HTTP_SECONDS, BATCH_SIZE];
 
 /// Name, and help text.
-const HELP: [(&str, &str); 19] = [
+const HELP: [(&str, &str); 20] = [
     (RECORDS, "Events that arrived, by road and result (stored, duplicate, invalid)."),
     (BATCH_SIZE, "Records in one commit."),
     (DEAD_LETTERS, "Records sent to the dead letters, by reason."),
@@ -55,6 +56,7 @@ const HELP: [(&str, &str); 19] = [
     (PROJECTED, "Issues in the local copy that lists and search are answered from, when all were read last."),
     (UNREADABLE, "Stored documents that could not be read and were left out of a list."),
     (CHANGES, "Messages between servers about issues that one has changed, by direction (told, heard)."),
+    (NOTIFICATIONS, "Messages to people, by channel (slack, webhook, mail) and result (sent, failed)."),
     (HTTP_SECONDS, "Duration of HTTP requests, by route, method and status."),
 ];
 
@@ -117,6 +119,12 @@ pub fn repaired(field: &'static str) {
 /// Runs what would count, without counting: who only looks at an event has repaired nothing.
 pub fn uncounted<T>(look: impl FnOnce() -> T) -> T {
     metrics::with_local_recorder(&metrics::NoopRecorder, look)
+}
+
+/// Counts a message to people that was sent, or could not be.
+pub fn notification(channel: &'static str, is_sent: bool) {
+    let result = if is_sent { "sent" } else { "failed" };
+    counter!(NOTIFICATIONS, "channel" => channel, "result" => result).increment(1);
 }
 
 /// Notes a commit.

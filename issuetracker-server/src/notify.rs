@@ -26,29 +26,41 @@ pub struct Change {
     pub ids: Vec<IssueId>,
     /// The new ones among them.
     pub created: Vec<IssueId>,
+    /// Those that came back after they were resolved.
+    pub regressed: Vec<IssueId>,
+    /// Those whose mute has ended, because they happened too often.
+    pub unmuted: Vec<IssueId>,
 }
 
 impl Change {
     /// What a committed batch has changed; `None` if nothing. What was committed before is told again: whoever did it may
     /// have died before he told.
     pub fn of(occurrences: &[Occurrence], results: &[Stored]) -> Option<Self> {
-        // By id, and whether it is new.
-        let mut changed: BTreeMap<&IssueId, bool> = BTreeMap::new();
+        // By id: whether it is new, came back, is heard again.
+        let mut changed: BTreeMap<&IssueId, [bool; 3]> = BTreeMap::new();
         for (occurrence, result) in occurrences.iter().zip(results) {
-            match result {
-                Stored::New { created, .. } => *changed.entry(&occurrence.issue_id).or_default() |= created,
-                Stored::Duplicate => drop(changed.entry(&occurrence.issue_id).or_default()),
-                Stored::NoIssue | Stored::Refused => (),
-            }
+            let is = match *result {
+                Stored::New { created, regressed, unmuted } => [created, regressed, unmuted],
+                Stored::Duplicate => [false; 3],
+                Stored::NoIssue | Stored::Refused => continue,
+            };
+            let known = changed.entry(&occurrence.issue_id).or_default();
+            known.iter_mut().zip(is).for_each(|(known, is)| *known |= is);
         }
-        let created = changed.iter().filter(|(_, is_new)| **is_new).map(|(id, _)| (*id).clone()).collect();
-        let change = Self { ids: changed.into_keys().cloned().collect(), created };
-        (!change.ids.is_empty()).then_some(change)
+        let those = |which: usize| changed.iter().filter(|(_, is)| is[which]).map(|(id, _)| (*id).clone()).collect();
+        let [created, regressed, unmuted] = [those(0), those(1), those(2)];
+        let ids: Vec<IssueId> = changed.into_keys().cloned().collect();
+        (!ids.is_empty()).then_some(Self { ids, created, regressed, unmuted })
     }
 
     /// A change of one issue by a person.
     pub fn of_one(id: &IssueId) -> Self {
-        Self { ids: vec![id.clone()], created: Vec::new() }
+        Self::of_some(vec![id.clone()])
+    }
+
+    /// A change of several issues by a person.
+    pub fn of_some(ids: Vec<IssueId>) -> Self {
+        Self { ids, ..Self::default() }
     }
 }
 
@@ -224,7 +236,7 @@ mod tests {
         let notifier = Notifier::default();
         notifier.publish(Change::of_one(&id("before")));
         let untold = notifier.untold();
-        notifier.publish(Change { ids: vec![id("a"), id("b")], created: vec![id("b")] });
+        notifier.publish(Change { ids: vec![id("a"), id("b")], created: vec![id("b")], ..Change::default() });
         notifier.publish(Change::of_one(&id("b")));
         notifier.pass_on(Change::of_one(&id("foreign")));
         let news = untold.take();

@@ -281,7 +281,7 @@ impl Triage {
             return Err(TriageError::Invalid(vec![invalid("into", "name another issue than this one")]));
         }
         let issue = self.store.merge(from, into, &principal.user_id, to_micros(now)).await?;
-        self.notifier.publish(Change { ids: vec![from.clone(), issue.id.clone()], created: Vec::new() });
+        self.notifier.publish(Change::of_some(vec![from.clone(), issue.id.clone()]));
         Ok(issue)
     }
 
@@ -310,7 +310,7 @@ impl Triage {
             split => split?,
         };
         let ids = std::iter::once(&issue).chain(&issues).map(|issue| issue.id.clone());
-        self.notifier.publish(Change { ids: ids.collect(), created: Vec::new() });
+        self.notifier.publish(Change::of_some(ids.collect()));
         Ok((issue, issues))
     }
 

@@ -29,6 +29,16 @@ pub use self::{
 };
 use crate::domain::{Permission, Role};
 
+/// 16 hexadecimal digits that nobody has had before.
+pub(crate) fn random_id() -> String {
+    token::digest(&token::random())[..16].to_owned()
+}
+
+/// 256 random bits in hexadecimal digits.
+pub(crate) fn random_secret() -> String {
+    token::digest(&token::random())
+}
+
 /// Who makes a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Principal {

@@ -264,7 +264,7 @@ impl Broadcast {
                 backoff = (backoff * 2).min(BACKOFF.1);
             }
             let created = part.iter().filter(|(_, is_new)| *is_new).map(|(id, _)| id.clone()).collect();
-            self.notifier.pass_on(Change { ids, created });
+            self.notifier.pass_on(Change { ids, created, ..Change::default() });
         }
     }
 

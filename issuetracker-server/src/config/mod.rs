@@ -4,6 +4,7 @@
 mod kafka;
 mod limits;
 mod login;
+mod notify;
 mod private;
 mod tls;
 mod variables;
@@ -15,6 +16,7 @@ pub use self::{
     kafka::{KafkaConfig, KafkaSecurity, Secret},
     limits::Limits,
     login::{GOOGLE, LoginConfig, is_this_machine},
+    notify::{MailConfig, MailSecurity, NotifyConfig},
 };
 use crate::{retention::Retention, tls::TlsFiles};
 
@@ -33,6 +35,8 @@ pub struct Config {
     pub store: StoreConfig,
     /// The consumer; without it events come over HTTP only.
     pub kafka: Option<KafkaConfig>,
+    /// How people are notified.
+    pub notify: NotifyConfig,
     /// What is kept in the store.
     pub retention: Retention,
     /// What is logged.
@@ -123,6 +127,7 @@ impl Config {
         let limits = limits::read(&mut variables);
         let store = store(&mut variables);
         let kafka = kafka::read(&mut variables);
+        let notify = notify::read(&mut variables);
         let retention = retention(&mut variables);
         let log_format = match variables.text("LOG_FORMAT").as_deref() {
             None | Some("text") => LogFormat::Text,
@@ -136,7 +141,18 @@ impl Config {
         if tracing_subscriber::EnvFilter::try_new(&log_filter).is_err() {
             variables.problem("LOG", "expected a filter such as `info` or `issuetracker_server=debug,info`");
         }
-        variables.finish(Self { http_addr, tls, limits, login, store, kafka, retention, log_filter, log_format })
+        variables.finish(Self {
+            http_addr,
+            tls,
+            limits,
+            login,
+            store,
+            kafka,
+            notify,
+            retention,
+            log_filter,
+            log_format,
+        })
     }
 
     /// The effective values, a line each, without secrets.
@@ -162,6 +178,7 @@ impl Config {
             None => lines.push(("kafka", "none: events come over HTTP".to_owned())),
             Some(kafka) => lines.extend(kafka.describe()),
         }
+        lines.push(("notifications", self.notify.describe()));
         let done = match self.retention.done_for {
             None => "issues for ever".to_owned(),
             Some(time) => format!("issues that are done for {} days", time.as_secs() / 86_400),

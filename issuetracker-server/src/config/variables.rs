@@ -7,7 +7,7 @@ use super::{Config, ConfigErrors};
 const PREFIX: &str = "ISSUETRACKER_";
 
 /// Every name there is; docs/operations.md has the table.
-const NAMES: [&str; 39] = [
+const NAMES: [&str; 45] = [
     "HTTP_ADDR",
     "HTTP_REQUESTS_PER_MINUTE",
     "HTTP_EVENT_REQUESTS_PER_MINUTE",
@@ -43,6 +43,12 @@ const NAMES: [&str; 39] = [
     "KAFKA_SSL_CA_FILE",
     "KAFKA_SSL_CERTIFICATE_FILE",
     "KAFKA_SSL_KEY_FILE",
+    "NOTIFY_INTERNAL_HOSTS",
+    "SMTP_URL",
+    "SMTP_FROM",
+    "SMTP_USERNAME",
+    "SMTP_PASSWORD",
+    "SMTP_PASSWORD_FILE",
     "RETENTION_EVENTS",
     "RETENTION_DONE_DAYS",
     "LOG",

@@ -128,6 +128,11 @@ pub fn fold(existing: Option<Issue>, occurrences: &[&Occurrence]) -> Option<Fold
 }
 
 impl Folded {
+    /// Whether a mute has ended with it.
+    pub fn is_unmuted(&self) -> bool {
+        self.activities.iter().any(|activity| activity.kind == ActivityKind::Unmuted)
+    }
+
     fn count(&mut self, occurrence: &Occurrence) {
         let part = part::count(&mut self.issue, occurrence);
         let is_unmuted = self.unmute_if_over(occurrence);

@@ -53,7 +53,8 @@ impl Period {
         }
     }
 
-    const fn hours(self) -> i64 {
+    /// How long it is, in hours.
+    pub const fn hours(self) -> i64 {
         match self {
             Self::Hour => 1,
             Self::Day => 24,
@@ -66,7 +67,7 @@ impl Period {
     }
 
     /// The errors of the period that `hour` is in.
-    fn count(self, hour: i64, hours: &Hours) -> u64 {
+    pub fn count(self, hour: i64, hours: &Hours) -> u64 {
         let start = self.start(hour);
         hours.sum(start..start + self.hours())
     }

@@ -32,6 +32,8 @@ pub enum Permission {
     ManageUsers,
     /// Create and revoke the keys of services.
     ManageKeys,
+    /// Say who is told of what, and how.
+    ManageRules,
     /// Read who did what.
     ReadAudit,
     /// Acknowledge what the server tells its operators.

@@ -14,6 +14,7 @@ use self::decode::{Invalid, Place};
 use crate::{
     domain::{Effect, Occurrence},
     metrics,
+    notifications::Inbox,
     notify::{Change, Notifier},
     store::{Batch, IssueStore, StoreError, Stored},
 };
@@ -46,12 +47,19 @@ pub enum IntakeError {
 pub struct Committer {
     store: Arc<dyn IssueStore>,
     notifier: Notifier,
+    inbox: Inbox,
 }
 
 impl Committer {
     /// Commits to `store`, tells `notifier`.
     pub fn new(store: Arc<dyn IssueStore>, notifier: Notifier) -> Self {
-        Self { store, notifier }
+        Self { store, notifier, inbox: Inbox::default() }
+    }
+
+    /// Also tells those who are notified.
+    #[must_use]
+    pub fn telling(self, inbox: Inbox) -> Self {
+        Self { inbox, ..self }
     }
 
     /// Commits one batch; once this answers, it is durable.
@@ -67,6 +75,7 @@ impl Committer {
             count(occurrence, *result, road);
         }
         if let Some(change) = Change::of(&batch.occurrences, &results) {
+            self.inbox.add(&change);
             self.notifier.publish(change);
         }
         Ok(results)
@@ -99,7 +108,7 @@ impl Committer {
 
 fn count(occurrence: &Occurrence, result: Stored, road: metrics::Road) {
     let (created, regressed) = match result {
-        Stored::New { created, regressed } => (created, regressed),
+        Stored::New { created, regressed, .. } => (created, regressed),
         Stored::Duplicate => return metrics::records(road, "duplicate", 1),
         // Counted where it is answered, or becomes a dead letter.
         Stored::NoIssue | Stored::Refused => return,
@@ -162,7 +171,7 @@ impl Intake {
                     events.iter().zip(&decoded).filter_map(|(bytes, event)| Some((*bytes, event.as_ref().ok()?)));
                 producer.send_all(valid, now).await?;
                 // Whether it was there before is known only when it is consumed.
-                vec![Stored::New { created: false, regressed: false }; occurrences.len()]
+                vec![Stored::New { created: false, regressed: false, unmuted: false }; occurrences.len()]
             }
         };
         let mut stored = stored.into_iter();

@@ -102,6 +102,8 @@ pub enum Stored {
         created: bool,
         /// It reopened its issue; likewise.
         regressed: bool,
+        /// It ended the mute of its issue; likewise.
+        unmuted: bool,
     },
     /// Was there already; nothing changed.
     Duplicate,
@@ -114,7 +116,12 @@ pub enum Stored {
 impl Stored {
     /// What became of the `nth` occurrence that was folded into an issue: only the first has made or reopened it.
     fn of(folded: &Folded, nth: usize) -> Self {
-        Self::New { created: folded.is_created && nth == 0, regressed: folded.is_regressed && nth == 0 }
+        let is_first = nth == 0;
+        Self::New {
+            created: folded.is_created && is_first,
+            regressed: folded.is_regressed && is_first,
+            unmuted: is_first && folded.is_unmuted(),
+        }
     }
 
     /// What becomes of an occurrence that stands in the way, with a word in the log about why.

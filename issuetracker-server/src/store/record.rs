@@ -1,5 +1,5 @@
-//! Small records beside the issues: users, sessions, keys, logins under way, the audit log. A store keeps their fields and
-//! knows nothing of their meaning; `auth` does.
+//! Small records beside the issues: users, sessions, keys, logins under way, the audit log, rules of notification. A store keeps their fields and
+//! knows nothing of their meaning; `auth` and `notifications` do.
 
 use std::collections::BTreeMap;
 
@@ -21,6 +21,12 @@ pub enum Kind {
     Login,
     /// What was done, the newest first.
     Audit,
+    /// Who is told of what, and how.
+    Rule,
+    /// What waits to be told by a rule, by the rule's id.
+    Outbox,
+    /// That a rule has told of an issue that it tells of only now and then.
+    Told,
     /// What concerned users are changed under, so that two changes at once see each other.
     Guard,
 }
@@ -34,6 +40,9 @@ impl Kind {
             Self::Key => "keys",
             Self::Login => "logins",
             Self::Audit => "audit",
+            Self::Rule => "rules",
+            Self::Outbox => "outboxes",
+            Self::Told => "told",
             Self::Guard => "guards",
         }
     }

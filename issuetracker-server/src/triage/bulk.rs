@@ -56,7 +56,7 @@ impl Triage {
             results.push(result);
         }
         if !ids.is_empty() {
-            self.notifier.publish(Change { ids, created: Vec::new() });
+            self.notifier.publish(Change::of_some(ids));
         }
         Ok(results)
     }

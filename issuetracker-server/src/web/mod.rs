@@ -44,6 +44,7 @@ use crate::{
     domain::{Filter, filter::Test},
     health::Health,
     intake::Intake,
+    notifications::Notifications,
     notify::Notifier,
     retention::Retention,
     store::IssueStore,
@@ -60,6 +61,7 @@ pub struct WebState {
     /// None without Kafka.
     pub(crate) dead_letters: Option<DeadLetters>,
     pub(crate) notifier: Notifier,
+    pub(crate) notifications: Notifications,
     pub(crate) store: Arc<dyn IssueStore>,
     pub(crate) audit: Audit,
     pub(crate) health: Health,
@@ -84,6 +86,7 @@ impl WebState {
         intake: Intake,
         dead_letters: Option<DeadLetters>,
         notifier: Notifier,
+        notifications: Notifications,
         store: Arc<dyn IssueStore>,
         health: Health,
         metrics: PrometheusHandle,
@@ -100,6 +103,7 @@ impl WebState {
             intake,
             dead_letters,
             notifier,
+            notifications,
             audit: Audit::new(Arc::clone(&store)),
             store,
             health,
@@ -171,6 +175,9 @@ pub fn router(state: WebState) -> Router {
         .route("/sessions/{id}", delete(api::sessions::end))
         .route("/keys", get(api::keys::list).post(api::keys::create))
         .route("/keys/{id}", delete(api::keys::revoke))
+        .route("/rules", get(api::rules::list).post(api::rules::create))
+        .route("/rules/{id}", patch(api::rules::change).delete(api::rules::delete))
+        .route("/rules/{id}/test", post(api::rules::test))
         .route("/audit", get(api::audit::list))
         .route("/stats", get(api::stats::read))
         .route("/stream", get(api::stream::stream))
@@ -201,6 +208,10 @@ pub fn router(state: WebState) -> Router {
         .route("/sessions/{id}/end", post(pages::sessions::end))
         .route("/keys", get(pages::keys::show).post(pages::keys::create))
         .route("/keys/{id}/revoke", post(pages::keys::revoke))
+        .route("/notifications", get(pages::notifications::show).post(pages::notifications::create))
+        .route("/notifications/{id}", get(pages::notifications::edit).post(pages::notifications::change))
+        .route("/notifications/{id}/test", post(pages::notifications::test))
+        .route("/notifications/{id}/delete", post(pages::notifications::delete))
         .route("/audit", get(pages::audit::show))
         .route("/openapi.json", get(openapi::show))
         .route("/docs", get(openapi::docs))

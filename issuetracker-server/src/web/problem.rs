@@ -16,6 +16,7 @@ use crate::{
     dead_letters::DeadLettersError,
     domain::IssueId,
     intake::IntakeError,
+    notifications::RuleError,
     store::StoreError,
     triage::{InvalidField, TriageError, invalid},
 };
@@ -132,6 +133,18 @@ impl From<UserError> for Problem {
             UserError::LastAdmin => Self::new(StatusCode::CONFLICT, "last_admin", "This is the last active ADMIN.")
                 .hint("Make somebody else ADMIN first."),
             UserError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<RuleError> for Problem {
+    fn from(error: RuleError) -> Self {
+        match error {
+            RuleError::Invalid(wrong) => Self::invalid(wrong),
+            RuleError::TooMany => Self::new(StatusCode::CONFLICT, "too_many_rules", format!("{error}: delete some.")),
+            RuleError::NotFound => Self::not_found("rule"),
+            RuleError::Conflict => StoreError::Conflict.into(),
+            RuleError::Store(error) => error.into(),
         }
     }
 }

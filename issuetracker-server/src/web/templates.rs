@@ -9,7 +9,7 @@ use super::pages::layout::PageView;
 /// A template is broken, or was given a context that it does not fit.
 pub type TemplateError = tera::Error;
 
-const TEMPLATES: [(&str, &str); 17] = [
+const TEMPLATES: [(&str, &str); 18] = [
     ("base.html", include_str!("../../templates/base.html")),
     ("components.html", include_str!("../../templates/components.html")),
     ("partials/row.html", include_str!("../../templates/partials/row.html")),
@@ -19,6 +19,7 @@ const TEMPLATES: [(&str, &str); 17] = [
     ("pending.html", include_str!("../../templates/pending.html")),
     ("users.html", include_str!("../../templates/users.html")),
     ("keys.html", include_str!("../../templates/keys.html")),
+    ("notifications.html", include_str!("../../templates/notifications.html")),
     ("analytics.html", include_str!("../../templates/analytics.html")),
     ("docs.html", include_str!("../../templates/docs.html")),
     ("sessions.html", include_str!("../../templates/sessions.html")),

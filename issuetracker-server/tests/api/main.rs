@@ -12,6 +12,7 @@ mod documented;
 mod events;
 mod list;
 mod logs;
+mod notifications;
 mod process;
 mod roles;
 #[path = "../support/mod.rs"]

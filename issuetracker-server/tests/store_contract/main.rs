@@ -180,8 +180,8 @@ async fn ingest(store: &dyn IssueStore, occurrences: &[Occurrence]) -> Vec<Store
     store.ingest(&batch(occurrences)).await.unwrap()
 }
 
-const NEW: Stored = Stored::New { created: false, regressed: false };
-const CREATED: Stored = Stored::New { created: true, regressed: false };
+const NEW: Stored = Stored::New { created: false, regressed: false, unmuted: false };
+const CREATED: Stored = Stored::New { created: true, regressed: false, unmuted: false };
 
 async fn resolve(store: &dyn IssueStore, id: &IssueId, second: i64) {
     let change = IssueChange { status: Some(Status::Resolved), ..IssueChange::default() };
@@ -435,7 +435,7 @@ async fn a_mute_is_heard_by_nobody_until_it_ends(store: &dyn IssueStore) {
     assert_eq!(ingest(store, &[occurrence("feed stalled", 50)]).await, [NEW], "counted, silent");
     assert_eq!(store.issue(id).await.unwrap().unwrap().status, Status::Resolved);
     let heard = ingest(store, &[occurrence("feed stalled", 100)]).await;
-    assert_eq!(heard, [Stored::New { created: false, regressed: true }]);
+    assert_eq!(heard, [Stored::New { created: false, regressed: true, unmuted: false }]);
 
     let until = MutedUntil::Rate { count: 10, per: Period::Day, before: 0 };
     resolve(store, id, 200).await;
@@ -444,7 +444,7 @@ async fn a_mute_is_heard_by_nobody_until_it_ends(store: &dyn IssueStore) {
     let issue = store.issue(id).await.unwrap().unwrap();
     assert_eq!((issue.status, issue.mute.is_some(), issue.occurrences), (Status::Resolved, true, 12));
     let tenth = ingest(store, &[occurrence("feed stalled", 230)]).await;
-    assert_eq!(tenth, [Stored::New { created: false, regressed: true }]);
+    assert_eq!(tenth, [Stored::New { created: false, regressed: true, unmuted: false }]);
     let issue = store.issue(id).await.unwrap().unwrap();
     assert_eq!((issue.status, issue.mute), (Status::Open, None));
 

@@ -12,7 +12,7 @@ pub(crate) async fn an_occurrence_after_the_resolution_reopens(store: &dyn Issue
     ingest(store, std::slice::from_ref(&event)).await;
     resolve(store, &event.issue_id, 20).await;
     let stored = ingest(store, &[occurrence("feed stalled", 30)]).await;
-    assert_eq!(stored, [Stored::New { created: false, regressed: true }]);
+    assert_eq!(stored, [Stored::New { created: false, regressed: true, unmuted: false }]);
     let issue = store.issue(&event.issue_id).await.unwrap().unwrap();
     assert_eq!((issue.status, issue.updated_at, issue.resolved_at), (Status::Open, at(30), None));
     let history = store.activities(&event.issue_id, Some(ActivityKind::Regressed), None, 10).await.unwrap();
@@ -49,12 +49,15 @@ pub(crate) async fn what_is_resolved_in_the_next_release_comes_back_with_another
 
     // Whatever order they arrive in: the old release has not reopened it.
     let back = ingest(store, &[of_release(50, "1.2"), of_release(40, "1.1")]).await;
-    assert_eq!(back, [Stored::New { created: false, regressed: true }, NEW]);
+    assert_eq!(back, [Stored::New { created: false, regressed: true, unmuted: false }, NEW]);
     let issue = store.issue(id).await.unwrap().unwrap();
     assert_eq!((issue.status, issue.updated_at, issue.occurrences), (Status::Open, at(50), 6));
     resolve(store, id, 60).await;
     assert_eq!(store.issue(id).await.unwrap().unwrap().old_releases, [""; 0]);
-    assert_eq!(ingest(store, &[of_release(70, "1.1")]).await, [Stored::New { created: false, regressed: true }]);
+    assert_eq!(
+        ingest(store, &[of_release(70, "1.1")]).await,
+        [Stored::New { created: false, regressed: true, unmuted: false }]
+    );
     let history = store.activities(id, Some(ActivityKind::StatusChanged), None, 10).await.unwrap().items;
     assert_eq!(history.last().unwrap().details["after_releases"], serde_json::json!(old_releases));
 }

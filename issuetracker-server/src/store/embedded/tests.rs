@@ -201,7 +201,7 @@ fn batches_that_wait_are_committed_together_and_fail_alone() {
     let second = waiting.add(batch(&["feed stalled"], 3));
     waiting.commit(&mut connection);
     waiting.commit(&mut connection);
-    let new = |created| Stored::New { created, regressed: false };
+    let new = |created| Stored::New { created, regressed: false, unmuted: false };
     assert_eq!(first.blocking_recv().unwrap().unwrap(), [new(true), new(true)]);
     assert_eq!(second.blocking_recv().unwrap().unwrap(), [new(false)]);
     assert_eq!(read::watermark(&connection, "errors", 0).unwrap().unwrap().next_offset, 3);

@@ -69,6 +69,14 @@ impl Body {
         }
     }
 
+    /// A whole number that is not negative.
+    pub(crate) fn number(&mut self, name: &'static str) -> Option<u64> {
+        match self.take(name)? {
+            Value::Null => None,
+            value => value.as_u64().or_else(|| self.complain(name, "must be a whole number, 0 or more")),
+        }
+    }
+
     /// A list of texts.
     pub(crate) fn texts(&mut self, name: &'static str) -> Option<Vec<String>> {
         match self.take(name)? {

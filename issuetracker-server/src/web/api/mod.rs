@@ -10,6 +10,7 @@ pub(crate) mod events;
 pub(crate) mod issues;
 pub(crate) mod keys;
 pub(crate) mod occurrences;
+pub(crate) mod rules;
 pub(crate) mod sessions;
 pub(crate) mod stats;
 pub(crate) mod stream;

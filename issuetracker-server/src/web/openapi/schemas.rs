@@ -8,8 +8,18 @@ use super::operations::Type;
 use crate::domain::{IssueType, Priority, Severity, Status};
 
 /// Bodies in which a field that is not known is a mistake.
-const STRICT: [&str; 8] =
-    ["IssueChange", "BulkChange", "Merge", "Split", "CommentText", "UserChange", "NewKey", "Replay"];
+const STRICT: [&str; 10] = [
+    "IssueChange",
+    "BulkChange",
+    "Merge",
+    "Split",
+    "CommentText",
+    "UserChange",
+    "NewKey",
+    "NewRule",
+    "RuleChange",
+    "Replay",
+];
 
 /// A reference to a shape.
 pub(super) fn named(name: &str) -> Value {
@@ -45,6 +55,10 @@ fn count() -> Value {
     json!({"type": "integer", "minimum": 0})
 }
 
+fn maybe_count() -> Value {
+    json!({"type": ["integer", "null"], "minimum": 0})
+}
+
 fn flag() -> Value {
     json!({"type": "boolean"})
 }
@@ -72,6 +86,21 @@ fn page(name: &str, of: &str) -> Value {
     let mut fields = json!({"next_cursor": maybe_text()});
     fields[name] = list(named(of));
     object(fields)
+}
+
+/// What a rule of notification is made of.
+fn rule_fields(required: &[&str]) -> Value {
+    let mut rule = partial(json!({
+        "name": {"type": "string", "minLength": 1, "maxLength": 100}, "channel": words(["slack", "mail", "webhook"]),
+        "address": {"type": "string", "description": "An https address, or for mail up to 20 mail addresses, separated by commas."},
+        "filter": {"type": "string", "description": "As in the search of the list, without free text; empty: all issues."},
+        "on": list(words(["new", "regressed", "unmuted"])),
+        "threshold_count": {"type": "integer", "minimum": 0, "description": "0: no threshold."},
+        "threshold_per": words(["hour", "day"]), "cool_down_minutes": {"type": "integer", "minimum": 1, "maximum": 10080},
+        "every_minutes": {"type": "integer", "minimum": 0, "maximum": 1440}, "active": flag(),
+    }));
+    rule["required"] = required.into();
+    rule
 }
 
 fn mute() -> Value {
@@ -210,6 +239,23 @@ pub(super) fn all() -> Vec<(String, Value)> {
                 "service": {"type": "string", "minLength": 1, "maxLength": 200}, "expires_at": time(),
             }}),
         ),
+        (
+            "Rule",
+            json!({"type": "object", "required": ["id", "name", "channel", "address", "filter", "on", "every_minutes", "active", "waiting", "failures"],
+            "properties": {
+                "id": text(), "name": text(), "channel": words(["slack", "mail", "webhook"]),
+                "address": {"type": "string", "description": "Of an address of the web only the host: the rest may be a secret."},
+                "filter": text(), "on": list(words(["new", "regressed", "unmuted"])),
+                "threshold_count": maybe_count(), "threshold_per": maybe_text(), "cool_down_minutes": maybe_count(),
+                "every_minutes": count(), "active": flag(), "created_by": text(), "created_at": maybe_time(),
+                "waiting": count(), "last_sent": maybe_time(), "failures": count(), "error": text(), "next_at": maybe_time(),
+                "secret": {"type": "string", "description": "Only in the answer that makes it."},
+            }}),
+        ),
+        ("Rules", object(json!({"rules": list(named("Rule"))}))),
+        ("NewRule", rule_fields(&["name", "channel", "address"])),
+        ("RuleChange", rule_fields(&[])),
+        ("RuleTest", object(json!({"sent": flag(), "error": maybe_text()}))),
         (
             "AuditPage",
             object(json!({"entries": list(object(json!({"id": text(), "at": maybe_time(), "action": text(),

@@ -27,6 +27,7 @@ pub(crate) struct PageView<'a> {
     letters_waiting: String,
     manages_users: bool,
     manages_keys: bool,
+    manages_rules: bool,
     reads_audit: bool,
     ingest_url: String,
     degraded: Option<String>,
@@ -65,6 +66,7 @@ impl<'a> PageView<'a> {
             letters_waiting: letters.and_then(DeadLetters::waiting).filter(|n| *n > 0).map(compact).unwrap_or_default(),
             manages_users: state.login.is_some() && may(Permission::ManageUsers),
             manages_keys: state.login.is_some() && may(Permission::ManageKeys),
+            manages_rules: may(Permission::ManageRules),
             reads_audit: may(Permission::ReadAudit),
             ingest_url: match &state.login {
                 Some(login) => login.config.public_url.clone(),

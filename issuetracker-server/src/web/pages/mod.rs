@@ -11,6 +11,7 @@ pub(crate) mod list;
 pub(crate) mod login;
 pub(crate) mod merge;
 pub(crate) mod new;
+pub(crate) mod notifications;
 pub(crate) mod sessions;
 pub(crate) mod users;
 

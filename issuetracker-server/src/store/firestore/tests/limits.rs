@@ -124,7 +124,7 @@ async fn what_is_refused_after_a_part_was_committed_does_not_make_that_a_duplica
         .collect();
     let committer = Committer::new(Arc::new(store.another(&emulator()).await), Notifier::default());
     let stored = committer.commit(&batch(&events), Road::Kafka).await.unwrap();
-    let known = Stored::New { created: false, regressed: false };
+    let known = Stored::New { created: false, regressed: false, unmuted: false };
     assert_eq!(stored, [CREATED, known, Stored::Refused, known, known]);
     assert_eq!(store.issue(&events[0].issue_id).await.unwrap().unwrap().occurrences, 4);
 }

@@ -112,8 +112,8 @@ fn batch(occurrences: &[Occurrence]) -> Batch {
     Batch { occurrences: occurrences.to_vec(), watermark: None }
 }
 
-const CREATED: Stored = Stored::New { created: true, regressed: false };
-const NEW: Stored = Stored::New { created: false, regressed: false };
+const CREATED: Stored = Stored::New { created: true, regressed: false, unmuted: false };
+const NEW: Stored = Stored::New { created: false, regressed: false, unmuted: false };
 
 #[tokio::test]
 async fn a_key_file_that_is_missing_is_told_at_once() {

@@ -248,7 +248,7 @@ pub struct Draft {
 
 impl Draft {
     pub(super) fn into_rule(self, id: String, by: &Principal, now: Timestamp) -> Result<Rule, Vec<InvalidField>> {
-        let on = self.on.is_none().then(|| On { new: true, regressed: true, unmuted: true });
+        let on = self.on.is_none().then_some(On { new: true, regressed: true, unmuted: true });
         self.apply(Rule {
             id,
             name: String::new(),

@@ -19,7 +19,7 @@ use crate::{
     retention,
     store::{IssueStore, embedded::EmbeddedStore},
     tls::Tls,
-    triage::Triage,
+    triage::{self, Triage},
     web::{self, Templates, WebState},
 };
 
@@ -29,7 +29,7 @@ const DRAIN_TIMEOUT: Duration = Duration::from_secs(4);
 /// How long the consumer may take, counted from the same moment.
 const CONSUMER_TIMEOUT: Duration = Duration::from_secs(9);
 
-/// How often sessions and logins that are over are forgotten. They count no longer in any case.
+/// How often sessions, logins and names of requests that are over are forgotten. They count no longer in any case.
 const SWEEP_EVERY: Duration = Duration::from_secs(600);
 
 /// How long the last news for other servers may take.
@@ -82,9 +82,7 @@ pub async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<
         &config.limits,
         login.clone(),
     );
-    if let Some(login) = login {
-        tokio::spawn(sweep(login));
-    }
+    tokio::spawn(sweep(login, Arc::clone(&shared_store)));
 
     tokio::spawn(retention::run(Arc::clone(&shared_store), config.retention, shutdown.clone()));
     let consumer = start_consumer(&config, committer, shared_store, health, &shutdown);
@@ -121,12 +119,18 @@ pub async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<
     Ok(())
 }
 
-/// Forgets sessions and logins that are over, for as long as the process lives.
-async fn sweep(login: Arc<Login>) {
+/// Forgets sessions, logins and names of requests that are over, for as long as the process lives.
+async fn sweep(login: Option<Arc<Login>>, store: Arc<dyn IssueStore>) {
     loop {
         tokio::time::sleep(SWEEP_EVERY).await;
-        if let Err(error) = login.sweep(jiff::Timestamp::now()).await {
-            tracing::debug!(%error, "sessions that are over were not forgotten yet");
+        let now = jiff::Timestamp::now();
+        let names = triage::sweep(&*store, now).await;
+        let sessions = match &login {
+            Some(login) => login.sweep(now).await,
+            None => Ok(()),
+        };
+        if let Err(error) = names.and(sessions) {
+            tracing::debug!(%error, "what is over was not forgotten yet");
         }
     }
 }

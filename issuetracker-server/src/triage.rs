@@ -2,6 +2,7 @@
 //! listens; who may ask is decided before.
 
 pub mod bulk;
+mod once;
 
 use std::sync::Arc;
 
@@ -10,6 +11,7 @@ use serde_json::Value;
 use tracing_issues::event::{IssueEvent, MAX_TITLE_CHARS, Op, truncate_chars};
 use uuid::Uuid;
 
+pub use self::once::{Once, sweep};
 use crate::{
     auth::Principal,
     domain::{
@@ -54,6 +56,9 @@ pub enum TriageError {
     /// There is no such comment.
     #[error("there is no such comment")]
     NoComment,
+    /// The name of a request was used for another one.
+    #[error("this key was used for another request")]
+    KeyReused,
     /// It is somebody else's, or a service counts in it.
     #[error("only who wrote a comment, or an ADMIN, may change it")]
     NotYours,
@@ -108,11 +113,18 @@ impl Triage {
         Self { store, intake, notifier }
     }
 
-    /// Publishes a new issue. The id is final at once, also while the event is still on its way to the store.
+    /// Publishes a new issue. The id is final at once, also while the event is still on its way to the store. A request that
+    /// has a name makes one issue, however often it is sent.
     ///
     /// # Errors
-    /// If fields are wrong, or the event could not be made durable.
-    pub async fn create(&self, new: NewIssue, principal: &Principal, now: Timestamp) -> Result<IssueId, TriageError> {
+    /// If fields are wrong, [`TriageError::KeyReused`], or the event could not be made durable.
+    pub async fn create(
+        &self,
+        new: NewIssue,
+        once: Option<Once<'_>>,
+        principal: &Principal,
+        now: Timestamp,
+    ) -> Result<IssueId, TriageError> {
         let mut wrong = Vec::new();
         let title = new.title.trim();
         if title.is_empty() {
@@ -138,7 +150,10 @@ impl Triage {
             return Err(TriageError::Invalid(wrong));
         }
         let severity = new.severity.unwrap_or(Severity::Error);
-        let event_id = Uuid::now_v7();
+        let event_id = match once {
+            Some(once) => once.id(&*self.store, &principal.user_id, "issues", now).await?,
+            None => Uuid::now_v7(),
+        };
         let event = IssueEvent {
             op: Op::Create,
             event_id,
@@ -314,19 +329,24 @@ impl Triage {
         Ok((issue, issues))
     }
 
-    /// Adds a comment.
+    /// Adds a comment; a request that has a name adds one, however often it is sent.
     ///
     /// # Errors
-    /// If the text is empty or too long, or those of the store.
+    /// If the text is empty or too long, [`TriageError::KeyReused`], or those of the store.
     pub async fn comment(
         &self,
         id: &IssueId,
         content: &str,
+        once: Option<Once<'_>>,
         principal: &Principal,
         now: Timestamp,
     ) -> Result<Comment, TriageError> {
         check_content(content)?;
-        let comment_id = Uuid::now_v7().to_string();
+        let comment_id = match once {
+            Some(once) => once.id(&*self.store, &principal.user_id, id.as_str(), now).await?,
+            None => Uuid::now_v7(),
+        };
+        let comment_id = comment_id.to_string();
         let comment =
             self.store.add_comment(id, &comment_id, &clean(content), &principal.user_id, to_micros(now)).await?;
         self.notifier.publish(Change::of_one(id));

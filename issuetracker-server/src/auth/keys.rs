@@ -206,6 +206,7 @@ impl Keys {
             role: Role::Service,
             session: None,
             service: Some(key.service),
+            is_newcomer: false,
         }))
     }
 

@@ -3,7 +3,7 @@
 
 use std::{net::IpAddr, sync::Arc, time::Duration};
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use tokio::sync::watch;
 
 use super::{
@@ -64,6 +64,9 @@ pub(crate) struct Callback {
     pub(crate) issuer: Option<String>,
 }
 
+/// Who logs in for the first time is welcomed for so long.
+const WELCOMED_FOR: SignedDuration = SignedDuration::from_mins(10);
+
 /// Everything about login; there is one if login is configured.
 pub struct Login {
     pub(crate) config: LoginConfig,
@@ -100,7 +103,7 @@ impl Login {
     /// Who holds this token.
     pub(crate) async fn principal(&self, token: &str, now: Timestamp) -> Result<Option<Principal>, StoreError> {
         let found = self.sessions.of(token, &self.users, now).await?;
-        Ok(found.map(|(session, user)| Principal { session: Some(session), ..principal(user) }))
+        Ok(found.map(|(session, user)| Principal { session: Some(session), ..principal(user, now) }))
     }
 
     /// Tells everybody who listens to live updates that sessions have ended, or that users may do something else.
@@ -179,7 +182,7 @@ impl Login {
         };
         let identity = self.provider.arrive(arrival, now).await?;
         let user = self.users.log_in(&identity, now).await?.ok_or(LoginError::Deactivated)?;
-        let entry = NewEntry::by(&principal(user.clone()), Action::LoggedIn).at_address(address);
+        let entry = NewEntry::by(&principal(user.clone(), now), Action::LoggedIn).at_address(address);
         let token = self.sessions.begin(&user, agent, before, entry, now).await?;
         tracing::info!(user_id = user.uid, role = user.role.as_str(), "somebody has logged in");
         Ok((token, login.text("next").to_owned()))
@@ -211,9 +214,10 @@ impl Login {
 }
 
 /// A user without a session.
-fn principal(user: User) -> Principal {
+fn principal(user: User, now: Timestamp) -> Principal {
+    let is_newcomer = user.created_at.is_some_and(|at| now.duration_since(at) < WELCOMED_FOR);
     let User { uid, display_name, role, .. } = user;
-    Principal { user_id: uid, display_name, role, session: None, service: None }
+    Principal { user_id: uid, display_name, role, session: None, service: None, is_newcomer }
 }
 
 fn is_over(login: &Record, now: Timestamp) -> bool {

@@ -52,6 +52,8 @@ pub struct Principal {
     pub session: Option<String>,
     /// The service whose key is shown; it reports for no other.
     pub service: Option<String>,
+    /// They came for the first time a few minutes ago, and are welcome.
+    pub is_newcomer: bool,
 }
 
 impl Principal {
@@ -68,6 +70,7 @@ impl Principal {
             role: Role::Viewer,
             session: None,
             service: None,
+            is_newcomer: false,
         }
     }
 

@@ -4,7 +4,7 @@ use std::{net::IpAddr, num::NonZeroU32};
 
 use super::variables::Variables;
 
-/// Requests a minute, for each client address; `None`: as many as they like.
+/// Requests a minute, for each client: who is known, or an address of strangers. `None`: as many as they like.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Limits {
     /// For pages and API.
@@ -15,11 +15,16 @@ pub struct Limits {
     pub proxies: Vec<IpAddr>,
 }
 
-pub(super) fn read(variables: &mut Variables) -> Limits {
+/// What a client may ask a minute where there is login, if nothing else is said.
+const DEFAULT_WITH_LOGIN: u32 = 100;
+
+pub(super) fn read(variables: &mut Variables, has_login: bool) -> Limits {
     const EXPECTED: &str = "expected a number of requests, or 0 for as many as they like";
-    let number = |variables: &mut Variables, name| NonZeroU32::new(variables.parse(name, EXPECTED).unwrap_or(0));
-    let requests = number(variables, "HTTP_REQUESTS_PER_MINUTE");
-    let event_requests = number(variables, "HTTP_EVENT_REQUESTS_PER_MINUTE");
+    let number =
+        |variables: &mut Variables, name, default| NonZeroU32::new(variables.parse(name, EXPECTED).unwrap_or(default));
+    let default = if has_login { DEFAULT_WITH_LOGIN } else { 0 };
+    let requests = number(variables, "HTTP_REQUESTS_PER_MINUTE", default);
+    let event_requests = number(variables, "HTTP_EVENT_REQUESTS_PER_MINUTE", 0);
     let mut proxies = Vec::new();
     for address in variables.text("HTTP_PROXIES").unwrap_or_default().split(',').map(str::trim) {
         match address.parse() {

@@ -124,7 +124,7 @@ impl Config {
                         without login only this machine is served, over plain http";
             variables.problem("HTTP_TLS_CERTIFICATE_FILE", what);
         }
-        let limits = limits::read(&mut variables);
+        let limits = limits::read(&mut variables, login.is_some());
         let store = store(&mut variables);
         let kafka = kafka::read(&mut variables);
         let notify = notify::read(&mut variables);

@@ -27,6 +27,8 @@ pub enum Kind {
     Outbox,
     /// That a rule has told of an issue that it tells of only now and then.
     Told,
+    /// A request that makes something, by a hash of its idempotency key.
+    Once,
     /// What concerned users are changed under, so that two changes at once see each other.
     Guard,
 }
@@ -43,6 +45,7 @@ impl Kind {
             Self::Rule => "rules",
             Self::Outbox => "outboxes",
             Self::Told => "told",
+            Self::Once => "once",
             Self::Guard => "guards",
         }
     }

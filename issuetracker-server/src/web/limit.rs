@@ -1,5 +1,6 @@
-//! How often one client may ask: a leaky bucket for each address, in a table that does not grow beyond its bound. Who
-//! the client is, is the peer of the connection; only what a configured proxy adds to `X-Forwarded-For` is believed.
+//! How often one client may ask: a leaky bucket for each, in a table that does not grow beyond its bound. Who is logged in or
+//! shows a key is one client, wherever the requests come from. Of everybody else the address counts: the peer of the
+//! connection; only what a configured proxy adds to `X-Forwarded-For` is believed.
 
 use std::{
     collections::HashMap,
@@ -22,6 +23,15 @@ const MINUTE: Duration = Duration::from_secs(60);
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Peer(pub(crate) IpAddr);
 
+/// Whose budget a request is taken from.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(crate) enum Client {
+    /// Somebody who is known, by user id.
+    User(String),
+    /// A stranger, by address.
+    Address(IpAddr),
+}
+
 /// The budgets of all clients.
 pub(crate) struct Limiter {
     requests: Budget,
@@ -39,13 +49,13 @@ impl Limiter {
     }
 
     /// Takes one request from the client's budget, or tells after how long there is one again.
-    pub(crate) fn take(&self, path: &str, headers: &HeaderMap, peer: IpAddr, now: Instant) -> Result<(), Duration> {
+    pub(crate) fn take(&self, path: &str, client: Client, now: Instant) -> Result<(), Duration> {
         // Operators and what a page needs to look right are not held up.
         if path.starts_with("/assets/") || matches!(path, "/healthz" | "/readyz" | "/metrics" | "/favicon.ico") {
             return Ok(());
         }
         let budget = if path == "/api/v1/events" { &self.events } else { &self.requests };
-        budget.take(self.client(headers, peer), now)
+        budget.take(client, now)
     }
 
     /// The last address on the way that is no proxy of ours: what stands before it, the client may have made up.
@@ -68,7 +78,7 @@ impl Limiter {
 struct Budget {
     /// What one request costs; zero: nothing is limited.
     cost: Duration,
-    empty_at: Mutex<HashMap<IpAddr, Instant>>,
+    empty_at: Mutex<HashMap<Client, Instant>>,
 }
 
 impl Budget {
@@ -77,16 +87,19 @@ impl Budget {
         Self { cost, empty_at: Mutex::new(HashMap::new()) }
     }
 
-    fn take(&self, client: IpAddr, now: Instant) -> Result<(), Duration> {
+    fn take(&self, client: Client, now: Instant) -> Result<(), Duration> {
         if self.cost.is_zero() {
             return Ok(());
         }
         let mut table = self.empty_at.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut key = network(client);
+        let mut key = match client {
+            Client::Address(address) => Client::Address(network(address)),
+            user @ Client::User(_) => user,
+        };
         if table.len() >= MAX_CLIENTS && !table.contains_key(&key) {
             table.retain(|_, empty_at| *empty_at > now);
             if table.len() >= MAX_CLIENTS {
-                key = IpAddr::V6(Ipv6Addr::UNSPECIFIED);
+                key = Client::Address(IpAddr::V6(Ipv6Addr::UNSPECIFIED));
             }
         }
         let full_for = table.get(&key).map_or(Duration::ZERO, |empty_at| empty_at.saturating_duration_since(now));
@@ -124,8 +137,8 @@ mod tests {
     }
 
     fn taken(limiter: &Limiter, path: &str, peer: &str, now: Instant) -> usize {
-        let peer = peer.parse().unwrap();
-        (0..1_000).take_while(|_| limiter.take(path, &HeaderMap::new(), peer, now).is_ok()).count()
+        let client = peer.parse().map_or_else(|_| Client::User(peer.to_owned()), Client::Address);
+        (0..1_000).take_while(|_| limiter.take(path, client.clone(), now).is_ok()).count()
     }
 
     #[test]
@@ -133,9 +146,10 @@ mod tests {
         let (limiter, now) = (limiter(100, &[]), Instant::now());
         assert_eq!(taken(&limiter, "/issues", "10.0.0.1", now), 100);
         assert_eq!(taken(&limiter, "/issues", "10.0.0.2", now), 100, "others are not affected");
+        assert_eq!(taken(&limiter, "/issues", "ada", now), 100, "who is known has a budget wherever she is");
         assert_eq!(taken(&limiter, "/api/v1/events", "10.0.0.1", now), 200, "events have a budget of their own");
         assert_eq!(taken(&limiter, "/healthz", "10.0.0.1", now), 1_000, "health is not limited");
-        let wait = limiter.take("/issues", &HeaderMap::new(), "10.0.0.1".parse().unwrap(), now).unwrap_err();
+        let wait = limiter.take("/issues", Client::Address("10.0.0.1".parse().unwrap()), now).unwrap_err();
         assert_eq!(wait, Duration::from_millis(600));
         assert_eq!(taken(&limiter, "/issues", "10.0.0.1", now + wait), 1);
         assert_eq!(taken(&limiter, "/issues", "10.0.0.1", now + 3 * MINUTE), 100);
@@ -147,7 +161,7 @@ mod tests {
         assert_eq!([1, 2].map(|n| taken(&limiter, "/", &format!("2001:db8::{n}"), now)), [1, 0]);
         for n in 0..2 * MAX_CLIENTS {
             let [.., a, b] = n.to_be_bytes();
-            let _ = limiter.take("/", &HeaderMap::new(), IpAddr::from([10, 0, a, b]), now);
+            let _ = limiter.take("/", Client::Address(IpAddr::from([10, 0, a, b])), now);
         }
         assert!(limiter.requests.empty_at.lock().unwrap().len() <= MAX_CLIENTS + 1);
         assert_eq!(taken(&limiter, "/", "10.9.0.1", now), 0, "strangers share one budget");

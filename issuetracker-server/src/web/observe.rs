@@ -17,7 +17,7 @@ use uuid::Uuid;
 
 use super::{
     WebState, identify, is_for_programs,
-    limit::Peer,
+    limit::{Client, Peer},
     pages::layout::PageView,
     problem::{Problem, ProblemView, Unwritten},
 };
@@ -40,8 +40,13 @@ pub(crate) async fn observe(State(state): State<WebState>, mut request: Request,
     let is_api = is_for_programs(request.uri().path());
     let route = request.extensions().get::<MatchedPath>().map_or("unmatched", MatchedPath::as_str).to_owned();
 
-    let admitted = match admit(&state, &request, start) {
+    let public_url = state.login.as_ref().map(|login| login.config.public_url.as_str());
+    let identified = match local::check(&request, public_url).map_err(refusal) {
         Ok(()) => identify::principal(&state, request.uri().path(), request.headers()).await,
+        Err(problem) => Err(problem),
+    };
+    let admitted = match within_budget(&state, &request, identified.as_ref().ok().and_then(Option::as_ref), start) {
+        Ok(()) => identified,
         Err(problem) => Err(problem),
     };
     let principal = admitted.as_ref().ok().and_then(Clone::clone);
@@ -87,13 +92,20 @@ pub(crate) async fn observe(State(state): State<WebState>, mut request: Request,
     response
 }
 
-/// Whether the request is served at all.
-fn admit(state: &WebState, request: &Request, now: Instant) -> Result<(), Problem> {
-    let public_url = state.login.as_ref().map(|login| login.config.public_url.as_str());
-    local::check(request, public_url).map_err(refusal)?;
-    let Some(Peer(peer)) = request.extensions().get::<Peer>() else { return Ok(()) };
-    let budget = state.limiter.take(request.uri().path(), request.headers(), *peer, now);
-    budget.map_err(Problem::too_many_requests)
+/// Takes the request from a budget: of whoever makes it, or of the address that strangers come from. Without login
+/// everybody is the same person, so there the address counts as well.
+fn within_budget(
+    state: &WebState,
+    request: &Request,
+    principal: Option<&Principal>,
+    now: Instant,
+) -> Result<(), Problem> {
+    let client = match (principal.filter(|_| state.login.is_some()), request.extensions().get::<Peer>()) {
+        (Some(principal), _) => Client::User(principal.user_id.clone()),
+        (None, Some(Peer(peer))) => Client::Address(state.limiter.client(request.headers(), *peer)),
+        (None, None) => return Ok(()),
+    };
+    state.limiter.take(request.uri().path(), client, now).map_err(Problem::too_many_requests)
 }
 
 fn refusal(refused: local::Refused) -> Problem {

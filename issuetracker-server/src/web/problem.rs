@@ -196,6 +196,12 @@ impl From<TriageError> for Problem {
         match error {
             TriageError::Invalid(fields) => Self::invalid(fields),
             TriageError::NoComment => Self::not_found("comment"),
+            TriageError::KeyReused => Self::new(
+                StatusCode::UNPROCESSABLE_ENTITY,
+                "idempotency_key_reused",
+                "This Idempotency-Key was used for another request.",
+            )
+            .hint("A new request needs a new key; nothing was done."),
             TriageError::NotYours => {
                 Self::new(StatusCode::FORBIDDEN, "not_yours", "Only who wrote a comment, or an ADMIN, may change it.")
             }

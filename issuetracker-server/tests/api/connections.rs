@@ -1,8 +1,10 @@
 //! Connections that send too little, too slowly or too much.
 
 use std::{
+    fs,
     io::{Read as _, Write as _},
     net::TcpStream,
+    os::unix::fs::PermissionsExt as _,
     time::{Duration, Instant},
 };
 
@@ -63,4 +65,33 @@ fn a_head_without_end_is_refused() {
     let (answer, took) = end_of(&server, head.as_bytes());
     assert!(answer.starts_with("HTTP/1.1 431 "), "{took:?}: {answer}");
     server.get("/healthz").expect(200);
+}
+
+#[test]
+fn who_is_known_has_a_budget_of_their_own() {
+    let place = Place::new();
+    let file = place.path().join("client.json");
+    fs::write(&file, r#"{"web": {"client_id": "id", "client_secret": "hush"}}"#).unwrap();
+    fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).unwrap();
+    let variables = [
+        ("ISSUETRACKER_OIDC_ISSUER", "http://127.0.0.1:1"),
+        ("ISSUETRACKER_OIDC_CREDENTIALS_FILE", "client.json"),
+        ("ISSUETRACKER_HTTP_REQUESTS_PER_MINUTE", "2"),
+    ];
+    let key = |service: &str| {
+        let created = place.run(&variables, &["keys", "create", service]);
+        assert!(created.status.success(), "{}", String::from_utf8_lossy(&created.stderr));
+        format!("Bearer {}", String::from_utf8(created.stdout).unwrap().trim())
+    };
+    let keys = ["newsfeed", "billing"].map(key);
+    let server = place.start(&variables);
+    let ask = |authorization: &str| {
+        let headers = [("authorization", authorization)];
+        server.ask("POST", "/api/v1/issues", &headers, r#"{"title": "x"}"#).status
+    };
+    for key in &keys {
+        assert_eq!([ask(key), ask(key), ask(key)], [202, 202, 429], "all of them come from one address");
+    }
+    assert_eq!(["Bearer itk_x", "Bearer itk_x", "Bearer itk_x"].map(ask), [401, 401, 429], "a wrong key is nobody");
+    server.get("/readyz").expect(200);
 }

@@ -112,3 +112,35 @@ fn an_issue_has_every_field_of_the_contract() {
         assert!(time.ends_with('Z') && time.parse::<jiff::Timestamp>().is_ok(), "{name}: {time}");
     }
 }
+
+#[test]
+fn a_request_with_a_key_makes_one_issue_and_one_comment() {
+    let place = Place::new();
+    let server = place.start(&[]);
+    let send =
+        |path: &str, key: &str, body: &Value| server.ask("POST", path, &[("idempotency-key", key)], body.to_string());
+    let task = json!({"title": "Rotate the key", "type": "task"});
+    let first = send("/api/v1/issues", "a1", &task).expect(202).json();
+    server.kill();
+    let server = place.start(&[]);
+    let send =
+        |path: &str, key: &str, body: &Value| server.ask("POST", path, &[("idempotency-key", key)], body.to_string());
+    assert_eq!(send("/api/v1/issues", "a1", &task).expect(202).json(), first, "the same answer");
+    assert_ne!(send("/api/v1/issues", "a2", &task).expect(202).json()["id"], first["id"]);
+    assert_eq!(server.issues("").len(), 2);
+    let other = json!({"title": "Rotate another key", "type": "task"});
+    send("/api/v1/issues", "a1", &other).problem(422, "idempotency_key_reused");
+    // What was refused has used up no key.
+    send("/api/v1/issues", "a3", &json!({"title": ""})).problem(400, "invalid_field");
+    send("/api/v1/issues", "a3", &task).expect(202);
+    for key in ["", "ä", &"x".repeat(256)] {
+        send("/api/v1/issues", key, &task).problem(400, "invalid_idempotency_key");
+    }
+
+    let comments = format!("/api/v1/issues/{}/comments", first["id"].as_str().unwrap());
+    let text = json!({"content": "done"});
+    let comment = send(&comments, "a1", &text).expect(201).json();
+    assert_eq!(send(&comments, "a1", &text).expect(201).json()["id"], comment["id"]);
+    send(&comments, "a1", &json!({"content": "not done"})).problem(422, "idempotency_key_reused");
+    assert_eq!(server.get(&comments).expect(200).json()["comments"].as_array().unwrap().len(), 1);
+}

@@ -129,8 +129,11 @@ impl Everybody {
         fs::write(&file, r#"{"web": {"client_id": "id", "client_secret": "hush"}}"#).unwrap();
         fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).unwrap();
         // Nobody listens there: the provider is not part of this test.
-        let variables =
-            [("ISSUETRACKER_OIDC_ISSUER", "http://127.0.0.1:1"), ("ISSUETRACKER_OIDC_CREDENTIALS_FILE", "client.json")];
+        let variables = [
+            ("ISSUETRACKER_OIDC_ISSUER", "http://127.0.0.1:1"),
+            ("ISSUETRACKER_OIDC_CREDENTIALS_FILE", "client.json"),
+            ("ISSUETRACKER_HTTP_REQUESTS_PER_MINUTE", "0"),
+        ];
         let created = place.run(&variables, &["keys", "create", "newsfeed"]);
         assert!(created.status.success(), "{}", String::from_utf8_lossy(&created.stderr));
         let key = String::from_utf8(created.stdout).unwrap().trim().to_owned();

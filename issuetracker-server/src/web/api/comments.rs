@@ -4,12 +4,12 @@ use axum::{
     Json,
     body::Bytes,
     extract::{FromRequestParts, State, rejection::BytesRejection},
-    http::{StatusCode, Uri, request::Parts},
+    http::{HeaderMap, StatusCode, Uri, request::Parts},
 };
 use jiff::Timestamp;
 use serde_json::Value;
 
-use super::{Answer, IssuePath, body::Body, ids_in_path, page_of};
+use super::{Answer, IssuePath, body::Body, ids_in_path, once_of, page_of};
 use crate::{
     auth::{Action, NewEntry},
     domain::IssueId,
@@ -54,12 +54,15 @@ pub(crate) async fn create(
     State(state): State<WebState>,
     Require(principal, ..): Require<permission::Comment>,
     IssuePath(id): IssuePath,
+    headers: HeaderMap,
     body: Result<Bytes, BytesRejection>,
 ) -> Answer<(StatusCode, Json<Value>)> {
-    let mut body = Body::read(body)?;
+    let bytes = body?;
+    let once = once_of(&headers, &bytes)?;
+    let mut body = Body::read(Ok(bytes.clone()))?;
     let content = body.text("content").unwrap_or_default();
     body.finish_strictly("content")?;
-    let comment = state.triage.comment(&id, &content, &principal, Timestamp::now()).await?;
+    let comment = state.triage.comment(&id, &content, once, &principal, Timestamp::now()).await?;
     let view = serde_json::to_value(CommentView::from(comment)).map_err(Problem::internal)?;
     Ok((StatusCode::CREATED, Json(view)))
 }

@@ -13,7 +13,7 @@ use axum::{
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use super::{Answer, IssuePath, body::Body, page_of};
+use super::{Answer, IssuePath, body::Body, once_of, page_of};
 use crate::{
     domain::{IssueChange, IssueId, Status, short_id},
     store::{IssueQuery, Sort},
@@ -66,9 +66,12 @@ pub(crate) async fn read(
 pub(crate) async fn create(
     State(state): State<WebState>,
     Require(principal, ..): Require<permission::CreateIssue>,
+    headers: HeaderMap,
     body: Result<Bytes, BytesRejection>,
 ) -> Answer<Response> {
-    let mut body = Body::read(body)?;
+    let bytes = body?;
+    let once = once_of(&headers, &bytes)?;
+    let mut body = Body::read(Ok(bytes.clone()))?;
     let new = NewIssue {
         title: body.text("title").unwrap_or_default(),
         description: body.text("description").unwrap_or_default(),
@@ -84,7 +87,7 @@ pub(crate) async fn create(
         source: body.word("source"),
     };
     body.finish()?;
-    let id = state.triage.create(new, &principal, Timestamp::now()).await?;
+    let id = state.triage.create(new, once, &principal, Timestamp::now()).await?;
     let url = format!("/issues/{id}");
     let location = HeaderValue::from_str(&format!("/api/v1/issues/{id}")).map_err(Problem::internal)?;
     let answer: Value = json!({"id": id.as_str(), "url": url, "status": "accepted"});

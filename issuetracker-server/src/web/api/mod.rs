@@ -19,7 +19,7 @@ pub(crate) mod users;
 use axum::{
     Json,
     extract::{FromRequestParts, Path, Query},
-    http::{Uri, request::Parts},
+    http::{HeaderMap, Uri, request::Parts},
 };
 use serde::Deserialize;
 use serde_json::Value;
@@ -28,8 +28,11 @@ use super::{cursor, problem::Problem, search};
 use crate::{
     domain::{IssueId, short_id},
     store::Cursor,
-    triage::invalid,
+    triage::{Once, invalid},
 };
+
+/// The longest name of a request, in bytes.
+const MAX_ONCE_BYTES: usize = 255;
 
 /// The answer of a handler that has one.
 pub(crate) type Answer<T = Json<Value>> = Result<T, Problem>;
@@ -81,6 +84,19 @@ pub(crate) fn page_of(uri: &Uri) -> Result<(Option<Cursor>, usize), Problem> {
             None => Err(Problem::invalid(vec![invalid("cursor", "use `next_cursor` of the page before, unchanged")])),
         },
     }
+}
+
+/// The name of a request that makes something once: `Idempotency-Key`.
+fn once_of<'a>(headers: &'a HeaderMap, body: &'a [u8]) -> Result<Option<Once<'a>>, Problem> {
+    let Some(key) = headers.get("idempotency-key") else { return Ok(None) };
+    let key = key.to_str().ok().filter(|key| !key.is_empty() && key.len() <= MAX_ONCE_BYTES);
+    let key = key.ok_or_else(|| {
+        Problem::bad_request(
+            "invalid_idempotency_key",
+            "The Idempotency-Key must be 1 to 255 visible ASCII characters.",
+        )
+    })?;
+    Ok(Some(Once { key, body }))
 }
 
 /// Answers for what is under `/api` and nothing else.

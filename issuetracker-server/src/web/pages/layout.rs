@@ -6,7 +6,7 @@ use serde::Serialize;
 use crate::{
     auth::{People, Person, Principal},
     dead_letters::DeadLetters,
-    domain::{Issue, Permission, filter::Term},
+    domain::{Issue, Permission, Role, filter::Term},
     web::WebState,
 };
 
@@ -20,6 +20,8 @@ pub(crate) struct PageView<'a> {
     version: &'static str,
     /// None for whoever is not logged in.
     principal: Option<PrincipalView>,
+    /// For the first minutes of somebody new: what they are and what that means.
+    welcome: &'static str,
     local_admin: bool,
     can_log_in: bool,
     /// Whether dead letters are the reader's business, and how many wait.
@@ -60,6 +62,16 @@ impl<'a> PageView<'a> {
             version: env!("CARGO_PKG_VERSION"),
             principal: principal
                 .map(|principal| PrincipalView { name: principal.display_name.clone(), role: principal.role.as_str() }),
+            welcome: match principal.filter(|principal| principal.is_newcomer).map(|principal| principal.role) {
+                Some(Role::Viewer) => {
+                    "You are VIEWER: everything here is yours to read. To work on issues, ask an administrator to make you DEVELOPER."
+                }
+                Some(Role::Developer) => "You are DEVELOPER: work on issues as you like. Press ? for the keyboard.",
+                Some(Role::Admin) => {
+                    "You are ADMIN: whoever logs in begins as VIEWER, and on Users you say what they may do."
+                }
+                Some(Role::Service) | None => "",
+            },
             local_admin: state.login.is_none(),
             can_log_in: state.login.is_some(),
             manages_letters,

@@ -76,7 +76,7 @@ pub(crate) async fn submit(
     };
     let people = state.people().await;
     let issue = NewIssue { assignee_id: issue.assignee_id.map(|person| people.resolve(&person)), ..issue };
-    match state.triage.create(issue, &principal, Timestamp::now()).await {
+    match state.triage.create(issue, None, &principal, Timestamp::now()).await {
         Ok(id) => Ok(Redirect::to(&format!("/issues/{id}")).into_response()),
         Err(TriageError::Invalid(wrong)) => {
             Ok((StatusCode::BAD_REQUEST, render(&state, &principal, &form, &wrong).await?).into_response())

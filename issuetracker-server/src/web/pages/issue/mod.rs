@@ -271,7 +271,7 @@ pub(crate) async fn comment(
     form: Result<Form<CommentForm>, FormRejection>,
 ) -> Result<Redirect, Problem> {
     let Form(form) = form?;
-    state.triage.comment(&id, &form.content, &principal, Timestamp::now()).await?;
+    state.triage.comment(&id, &form.content, None, &principal, Timestamp::now()).await?;
     Ok(Redirect::to(&format!("/issues/{id}#comments")))
 }
 

@@ -109,13 +109,13 @@ test("an administrator says what others may do, and one administrator stays", as
   const users = await ada.evaluate(async () => (await fetch("/api/v1/users")).json());
   const { uid } = users.users.find(({ display_name }) => display_name === "Grace");
   const patch = (body) => ada.evaluate(async ([uid, body]) => {
-    const answer = await fetch(`/api/v1/users/${uid}`, { method: "PATCH", body: JSON.stringify(body) });
+    const answer = await fetch(`/api/v1/users/${uid}`, { method: "PATCH", headers: { "x-csrf-token": (await (await fetch("/api/v1/me")).json()).csrf_token }, body: JSON.stringify(body) });
     return { status: answer.status, body: await answer.json() };
   }, [uid, body]);
   assert.equal((await patch({ role: "SERVICE" })).status, 400, "no person is a service");
   assert.equal((await patch({ email: "x@quantory.app" })).status, 400);
   for (const nobody of ["ff", "x%2Fy", ".."]) {
-    const answer = await ada.evaluate(async (uid) => (await fetch(`/api/v1/users/${uid}`, { method: "PATCH", body: "{}" })).status, nobody);
+    const answer = await ada.evaluate(async (uid) => (await fetch(`/api/v1/users/${uid}`, { method: "PATCH", headers: { "x-csrf-token": (await (await fetch("/api/v1/me")).json()).csrf_token }, body: "{}" })).status, nobody);
     assert.ok([404, 405].includes(answer), `${nobody}: ${answer}`);
   }
   const { status, body } = await patch({ role: "VIEWER", active: true });
@@ -210,7 +210,7 @@ test("people are shown by their names and meant by their mail addresses", async 
   await logInAs(ada, "ada");
   const users = await ada.evaluate(async () => (await (await fetch("/api/v1/users")).json()).users);
   const grace = users.find(({ display_name }) => display_name === "Grace");
-  const patched = await ada.evaluate(async (uid) => (await fetch(`/api/v1/users/${uid}`, { method: "PATCH", body: JSON.stringify({ role: "DEVELOPER", active: true }) })).status, grace.uid);
+  const patched = await ada.evaluate(async (uid) => (await fetch(`/api/v1/users/${uid}`, { method: "PATCH", headers: { "x-csrf-token": (await (await fetch("/api/v1/me")).json()).csrf_token }, body: JSON.stringify({ role: "DEVELOPER", active: true }) })).status, grace.uid);
   assert.equal(patched, 200);
 
   await ada.goto("/issues/new");
@@ -275,7 +275,7 @@ test("people see where they are logged in and end it, and live updates end with 
   const own = await streamOf(here);
   const ids = await here.evaluate(async () => (await (await fetch("/api/v1/sessions")).json()).sessions);
   assert.deepEqual(ids.map(({ current }) => current), [true]);
-  assert.equal(await here.evaluate(async () => (await fetch("/api/v1/sessions/x", { method: "DELETE" })).status), 404);
+  assert.equal(await here.evaluate(async () => (await fetch("/api/v1/sessions/x", { method: "DELETE", headers: { "x-csrf-token": (await (await fetch("/api/v1/me")).json()).csrf_token } })).status), 404);
   await leadingAway(here, () => here.getByRole("button", { name: "Log out" }).first().click());
   await own.end;
   for (const page of [here, phone, grace]) await page.context().close();
@@ -427,6 +427,23 @@ test("after login one is on this server, and a foreign page logs nobody out", as
   const foreign = { method: "POST", headers: { origin: "http://evil.example" } };
   assert.equal((await jar.ask("/logout", foreign)).status, 403);
   assert.equal((await jar.ask("/logout")).status, 405);
+  // Whoever can send our cookie, but has not read our pages, changes nothing either.
+  const { csrf_token } = await (await jar.ask("/api/v1/me")).json();
+  const form = { "content-type": "application/x-www-form-urlencoded" };
+  const stranger = new Jar(hostile);
+  await stranger.logIn("/issues");
+  const { csrf_token: other } = await (await stranger.ask("/api/v1/me")).json();
+  assert.notEqual(other, csrf_token);
+  for (const [headers, body] of [[form, ""], [form, "csrf="], [form, `csrf=${other}`], [form, `x=csrf=${csrf_token}`], [{}, "{}"], [{ "x-csrf-token": other }, `csrf=${csrf_token}`], [{ "content-type": "multipart/form-data" }, `csrf=${csrf_token}`]]) {
+    for (const address of ["/logout", "/api/v1/issues"]) {
+      const answer = await jar.ask(address, { method: "POST", headers, body });
+      assert.equal(answer.status, 403, `${address} ${body}`);
+      assert.match(await answer.text(), /out of date/);
+    }
+  }
+  assert.match(await (await jar.ask("/issues")).text(), new RegExp(`name="csrf" value="${csrf_token}"`));
+  const issue = { method: "POST", headers: { "x-csrf-token": csrf_token }, body: JSON.stringify({ title: "x" }) };
+  assert.notEqual((await jar.ask("/api/v1/issues", issue)).status, 401);
   assert.equal((await jar.ask("/api/v1/issues")).status, 200);
 });
 

@@ -205,6 +205,7 @@ impl Keys {
             display_name: user.display_name,
             role: Role::Service,
             session: None,
+            csrf: None,
             service: Some(key.service),
             is_newcomer: false,
         }))

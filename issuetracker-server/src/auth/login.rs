@@ -9,6 +9,7 @@ use tokio::sync::watch;
 use super::{
     Principal,
     audit::{Action, Audit, NewEntry},
+    csrf_token,
     identity::Stranger,
     keys::{Keys, Refused},
     people::{Directory, People},
@@ -103,7 +104,11 @@ impl Login {
     /// Who holds this token.
     pub(crate) async fn principal(&self, token: &str, now: Timestamp) -> Result<Option<Principal>, StoreError> {
         let found = self.sessions.of(token, &self.users, now).await?;
-        Ok(found.map(|(session, user)| Principal { session: Some(session), ..principal(user, now) }))
+        Ok(found.map(|(session, user)| Principal {
+            session: Some(session),
+            csrf: Some(csrf_token(token)),
+            ..principal(user, now)
+        }))
     }
 
     /// Tells everybody who listens to live updates that sessions have ended, or that users may do something else.
@@ -217,7 +222,7 @@ impl Login {
 fn principal(user: User, now: Timestamp) -> Principal {
     let is_newcomer = user.created_at.is_some_and(|at| now.duration_since(at) < WELCOMED_FOR);
     let User { uid, display_name, role, .. } = user;
-    Principal { user_id: uid, display_name, role, session: None, service: None, is_newcomer }
+    Principal { user_id: uid, display_name, role, session: None, csrf: None, service: None, is_newcomer }
 }
 
 fn is_over(login: &Record, now: Timestamp) -> bool {

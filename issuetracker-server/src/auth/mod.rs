@@ -29,6 +29,11 @@ pub use self::{
 };
 use crate::domain::{Permission, Role};
 
+/// What belongs to a session's token, and does not give it away.
+pub(crate) fn csrf_token(session: &str) -> String {
+    token::digest(&format!("csrf:{session}"))
+}
+
 /// 16 hexadecimal digits that nobody has had before.
 pub(crate) fn random_id() -> String {
     token::digest(&token::random())[..16].to_owned()
@@ -50,6 +55,8 @@ pub struct Principal {
     pub role: Role,
     /// The session's id, of whoever has one.
     pub session: Option<String>,
+    /// What changes must bring that are made with the session: pages of ours have it, pages of others cannot read it.
+    pub csrf: Option<String>,
     /// The service whose key is shown; it reports for no other.
     pub service: Option<String>,
     /// They came for the first time a few minutes ago, and are welcome.
@@ -69,6 +76,7 @@ impl Principal {
             display_name: display_name.to_owned(),
             role: Role::Viewer,
             session: None,
+            csrf: None,
             service: None,
             is_newcomer: false,
         }

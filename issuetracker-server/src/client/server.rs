@@ -6,6 +6,8 @@ use anyhow::{Context, bail};
 use reqwest::{Client, Method, RequestBuilder, Response, Url, header, redirect};
 use serde_json::Value;
 
+use crate::auth::csrf_token;
+
 /// How long an answer may take; a stream goes on.
 const TIMEOUT: Duration = Duration::from_secs(35);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -14,6 +16,7 @@ pub(super) struct RunningServer {
     client: Client,
     url: Url,
     cookie: Option<String>,
+    csrf: Option<String>,
 }
 
 impl RunningServer {
@@ -23,7 +26,12 @@ impl RunningServer {
         // Where it leads, somebody else might be told who we are.
         let client = Client::builder().redirect(redirect::Policy::none()).connect_timeout(CONNECT_TIMEOUT).build()?;
         let name = if url.scheme() == "https" { "__Host-issuetracker" } else { "issuetracker" };
-        Ok(Self { client, url, cookie: session.map(|session| format!("{name}={session}")) })
+        Ok(Self {
+            client,
+            url,
+            cookie: session.map(|session| format!("{name}={session}")),
+            csrf: session.map(csrf_token),
+        })
     }
 
     pub(super) async fn get(&self, path: &str, query: &[(&str, &str)]) -> anyhow::Result<Value> {
@@ -57,6 +65,9 @@ impl RunningServer {
     async fn ask(&self, mut request: RequestBuilder) -> anyhow::Result<Response> {
         if let Some(cookie) = &self.cookie {
             request = request.header(header::COOKIE, cookie);
+        }
+        if let Some(token) = &self.csrf {
+            request = request.header("x-csrf-token", token);
         }
         let answer = request.send().await.with_context(|| {
             format!("no issuetracker-server answers at {}; --server or ISSUES_SERVER says where one is", self.url)

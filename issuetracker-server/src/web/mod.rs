@@ -4,6 +4,7 @@
 mod api;
 mod assets;
 mod cookies;
+mod csrf;
 mod cursor;
 mod identify;
 mod limit;

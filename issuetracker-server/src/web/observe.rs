@@ -16,7 +16,7 @@ use axum::{
 use uuid::Uuid;
 
 use super::{
-    WebState, identify, is_for_programs,
+    WebState, csrf, identify, is_for_programs,
     limit::{Client, Peer},
     pages::layout::PageView,
     problem::{Problem, ProblemView, Unwritten},
@@ -60,7 +60,7 @@ pub(crate) async fn observe(State(state): State<WebState>, mut request: Request,
     };
     let mut response = match refused {
         Some(response) => response,
-        None => match tokio::time::timeout(REQUEST_TIMEOUT, next.run(request)).await {
+        None => match tokio::time::timeout(REQUEST_TIMEOUT, handle(principal.as_ref(), request, next)).await {
             Ok(response) => response,
             Err(_) => Problem::new(StatusCode::SERVICE_UNAVAILABLE, "timed_out", "This took too long.")
                 .hint("Try again in a moment; what you sent may have had its effect.")
@@ -90,6 +90,13 @@ pub(crate) async fn observe(State(state): State<WebState>, mut request: Request,
     }
     metrics::request(&route, method.as_str(), response.status().as_u16(), start.elapsed());
     response
+}
+
+async fn handle(principal: Option<&Principal>, request: Request, next: Next) -> Response {
+    match csrf::check(principal, request).await {
+        Ok(request) => next.run(request).await,
+        Err(problem) => problem.into_response(),
+    }
 }
 
 /// Takes the request from a budget: of whoever makes it, or of the address that strangers come from. Without login

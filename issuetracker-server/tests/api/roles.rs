@@ -166,7 +166,10 @@ impl Everybody {
         ];
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         runtime.block_on(self.store.write_records(writes)).unwrap();
-        vec![("cookie".to_owned(), format!("issuetracker={token}"))]
+        vec![
+            ("cookie".to_owned(), format!("issuetracker={token}")),
+            ("x-csrf-token".to_owned(), digest(&format!("csrf:{token}"))),
+        ]
     }
 
     /// The status, and where a redirect leads; the rest of an answer may never end.

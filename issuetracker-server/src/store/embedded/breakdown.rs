@@ -7,7 +7,7 @@ use rusqlite::{Connection, params_from_iter, types::Value};
 use super::{
     condition::{self, Conditions, Expected},
     list::by_last_seen,
-    read::classify,
+    list::readable_row,
     row, unavailable,
 };
 use crate::{
@@ -44,7 +44,7 @@ fn errors(connection: &Connection, query: &IssueQuery, from: i64) -> Result<(Tre
             break;
         }
         let read = || -> rusqlite::Result<(Severity, Hours)> { Ok((row::word(row, "severity")?, row::hours(row)?)) };
-        let (severity, hours) = read().map_err(|error| classify("in analytics", error))?;
+        let Some((severity, hours)) = readable_row(read())? else { continue };
         let errors = hours.sum(from..i64::MAX);
         for (nth, values) in by.iter_mut().enumerate() {
             let value: String = row.get(2 + nth).map_err(unavailable)?;

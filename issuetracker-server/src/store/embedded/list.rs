@@ -10,6 +10,7 @@ use super::{
 };
 use crate::{
     domain::{Hours, Issue, Severity, Status, filter::Fact},
+    metrics,
     store::{Cursor, Facet, IssueQuery, MAX_TREND_ISSUES, Overview, Page, Sort, StoreError, Trend},
 };
 
@@ -40,8 +41,39 @@ pub(super) fn issues(connection: &Connection, query: &IssueQuery) -> Result<Page
     );
     let mut statement = connection.prepare_cached(&sql).map_err(unavailable)?;
     let rows = statement.query_map(params_from_iter(conditions.values), row::issue).map_err(unavailable)?;
-    let items = rows.collect::<Result<Vec<_>, _>>().map_err(|error| classify("in a list", error))?;
-    Ok(page(items, query.limit, |issue| Cursor { key: query.sort.key(issue), id: issue.id.to_string() }))
+    let (items, left_out) = readable(rows)?;
+    let cursor = |issue: &Issue| Cursor { key: query.sort.key(issue), id: issue.id.to_string() };
+    let next = items.last().map(cursor).filter(|_| items.len() + left_out > query.limit);
+    let page = page(items, query.limit, cursor);
+    Ok(Page { next: page.next.or(next), ..page })
+}
+
+/// The rows that can be read, and how many cannot: one that was damaged must not hide all the others.
+fn readable<T>(rows: impl Iterator<Item = rusqlite::Result<T>>) -> Result<(Vec<T>, usize), StoreError> {
+    let (mut items, mut left_out) = (Vec::new(), 0);
+    for row in rows {
+        match readable_row(row)? {
+            Some(item) => items.push(item),
+            None => left_out += 1,
+        }
+    }
+    Ok((items, left_out))
+}
+
+/// A row, unless it cannot be read.
+pub(super) fn readable_row<T>(row: rusqlite::Result<T>) -> Result<Option<T>, StoreError> {
+    match row.map_err(|error| classify("in a list", error)) {
+        Ok(item) => Ok(Some(item)),
+        Err(StoreError::Corrupt { source, .. }) => {
+            metrics::unreadable_document();
+            tracing::error!(
+                error = &*source as &dyn std::error::Error,
+                "a stored issue cannot be read and is left out of a list"
+            );
+            Ok(None)
+        }
+        Err(error) => Err(error),
+    }
 }
 
 /// The column that a list is ordered by; each has an index of its own.
@@ -67,7 +99,7 @@ pub(super) fn trend(connection: &Connection, query: &IssueQuery, from: i64) -> R
     let rows = statement.query_map(params_from_iter(conditions.values), read).map_err(unavailable)?;
     let (mut trend, mut issues) = (Trend::default(), 0);
     for row in rows {
-        let (severity, hours): (Severity, Hours) = row.map_err(|error| classify("in a list", error))?;
+        let Some((severity, hours)): Option<(Severity, Hours)> = readable_row(row)? else { continue };
         issues += 1;
         trend.is_partial = issues > MAX_TREND_ISSUES;
         if !trend.is_partial {

@@ -216,4 +216,22 @@ fn batches_that_wait_are_committed_together_and_fail_alone() {
     let count =
         connection.query_row("SELECT occurrences FROM issues WHERE title = 'feed stalled'", [], |row| row.get(0));
     assert_eq!(count, Ok(3), "what was tried together is not counted twice");
+
+    // One row that was damaged hides no other: neither on its page nor on those after it.
+    let mut seen = Vec::new();
+    let mut query = IssueQuery { limit: 1, ..IssueQuery::default() };
+    loop {
+        let page = list::issues(&connection, &query).unwrap();
+        seen.extend(page.items.iter().map(|issue| issue.title.clone()));
+        match page.next {
+            Some(next) => query.after = Some(next),
+            None => break,
+        }
+    }
+    seen.sort();
+    assert_eq!(seen, ["disk full", "feed stalled"]);
+    connection.execute("UPDATE issues SET hours = 'none' WHERE title = 'order refused'", []).unwrap();
+    let query = IssueQuery::default();
+    assert_eq!(list::trend(&connection, &query, 0).unwrap().by_severity.len(), 1);
+    assert!(breakdown::breakdown(&connection, &query, 0).is_ok());
 }

@@ -38,6 +38,7 @@ pub(crate) async fn me(Require(principal, ..): Require<permission::Read>) -> Ans
         "uid": principal.user_id,
         "display_name": principal.display_name,
         "role": principal.role.as_str(),
+        "csrf_token": principal.csrf,
     })))
 }
 

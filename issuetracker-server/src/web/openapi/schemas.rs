@@ -212,7 +212,7 @@ pub(super) fn all() -> Vec<(String, Value)> {
         ("LetterPage", object(json!({"dead_letters": list(json!({"type": "object"})), "next_cursor": maybe_text()}))),
         ("Replay", partial(json!({"ids": list(text()), "reason": text(), "all": flag(), "cursor": text()}))),
         ("ReplayResults", object(json!({"results": list(json!({"type": "object"})), "next_cursor": maybe_text()}))),
-        ("Me", object(json!({"uid": text(), "display_name": text(), "role": text()}))),
+        ("Me", object(json!({"uid": text(), "display_name": text(), "role": text(), "csrf_token": maybe_text()}))),
         (
             "User",
             object(json!({"uid": text(), "email": text(), "display_name": text(), "role": text(), "active": flag(),

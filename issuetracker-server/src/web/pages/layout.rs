@@ -22,6 +22,8 @@ pub(crate) struct PageView<'a> {
     principal: Option<PrincipalView>,
     /// For the first minutes of somebody new: what they are and what that means.
     welcome: &'static str,
+    /// What forms must bring; empty without a session.
+    csrf: String,
     local_admin: bool,
     can_log_in: bool,
     /// Whether dead letters are the reader's business, and how many wait.
@@ -72,6 +74,7 @@ impl<'a> PageView<'a> {
                 }
                 Some(Role::Service) | None => "",
             },
+            csrf: principal.and_then(|principal| principal.csrf.clone()).unwrap_or_default(),
             local_admin: state.login.is_none(),
             can_log_in: state.login.is_some(),
             manages_letters,

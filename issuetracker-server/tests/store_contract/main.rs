@@ -444,7 +444,7 @@ async fn a_mute_is_heard_by_nobody_until_it_ends(store: &dyn IssueStore) {
     let issue = store.issue(id).await.unwrap().unwrap();
     assert_eq!((issue.status, issue.mute.is_some(), issue.occurrences), (Status::Resolved, true, 12));
     let tenth = ingest(store, &[occurrence("feed stalled", 230)]).await;
-    assert_eq!(tenth, [Stored::New { created: false, regressed: true, unmuted: false }]);
+    assert_eq!(tenth, [Stored::New { created: false, regressed: true, unmuted: true }]);
     let issue = store.issue(id).await.unwrap().unwrap();
     assert_eq!((issue.status, issue.mute), (Status::Open, None));
 

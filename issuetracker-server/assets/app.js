@@ -155,14 +155,48 @@
     link.textContent = `${text} — ${action}`;
     live.hidden = false;
   };
+  const row = (id) => $(`tr[data-id="${CSS.escape(id)}"]`);
+  // On a filtered list only what would be on it is news. The server says what that is, asked every two seconds at most.
+  const isFiltered = [...new URLSearchParams(location.search).keys()].some((key) => !["sort", "cursor"].includes(key));
+  const unsure = { ids: new Set(), created: new Set() };
+  let asking = false;
+  const ask = async () => {
+    asking = true;
+    while (unsure.ids.size + unsure.created.size) {
+      const [ids, fresh] = [[...unsure.ids], [...unsure.created]];
+      unsure.ids.clear();
+      unsure.created.clear();
+      const wanted = new URLSearchParams(location.search);
+      for (const [key, value] of [["sort", "last_seen"], ["limit", "100"]]) wanted.set(key, value);
+      wanted.delete("cursor");
+      let here = () => true;
+      try {
+        const answer = await fetch(`/api/v1/issues?${wanted}`);
+        if (answer.ok) {
+          const known = new Set((await answer.json()).issues.map(({ id }) => id));
+          here = (id) => known.has(id) || row(id);
+        }
+      } catch { /* then it is announced without being asked for */ }
+      note(ids.filter(here), fresh.filter(here));
+      await new Promise((done) => { setTimeout(done, 2_000); });
+    }
+    asking = false;
+  };
   const heard = ({ ids = [], created: fresh = [] }) => {
     if (page === "issue") {
       if ([...ids, ...fresh].includes(shown)) say("This issue changed", "reload");
-      return;
+    } else if (page === "issues" && isFiltered) {
+      for (const id of ids) unsure.ids.add(id);
+      for (const id of fresh) unsure.created.add(id);
+      if (!asking) ask();
+    } else {
+      note(ids, fresh);
     }
+  };
+  const note = (ids, fresh) => {
     for (const id of fresh) created.add(id);
     for (const id of ids) if (!created.has(id)) changed.add(id);
-    for (const id of changed) $(`tr[data-id="${CSS.escape(id)}"]`)?.setAttribute("data-changed", "");
+    for (const id of changed) row(id)?.setAttribute("data-changed", "");
     const all = created.size + changed.size;
     if (!all) return;
     const issues = (n, what) => `${n} ${what}issue${n === 1 ? "" : "s"}`;

@@ -83,6 +83,18 @@ scenario("an open issue tells when it changed, and only then", async ({ server, 
   assert.equal(await banner(page).isVisible(), false);
 });
 
+scenario("a filtered list hears of what would be on it", async ({ server, page }) => {
+  await openListening(page, "/issues?q=service:wanted");
+  await server.accept({ title: "not here", service: "other" });
+  await server.accept({ title: "feed stalled", service: "wanted" });
+  await banner(page).getByText("1 new issue — show").waitFor();
+  await server.accept({ title: "not here either", service: "other" });
+  await server.accept({ title: "order refused", service: "wanted" });
+  await banner(page).getByText("2 new issues — show").waitFor();
+  await leadingAway(page, () => banner(page).locator("a").click());
+  assert.equal(await rows(page).count(), 2);
+});
+
 scenario("tabs share one stream, and the next takes over when the first is closed", async ({ server, context, page }) => {
   const streams = [];
   context.on("request", (request) => {

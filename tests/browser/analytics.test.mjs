@@ -39,7 +39,9 @@ scenario("numbers lead to what they count", async ({ page, server }) => {
   const stats = await (await fetch(`${server.url}/api/v1/stats?range=24h&service=feed`)).json();
   assert.deepEqual([stats.occurrences, stats.created, stats.series.length, stats.counts.by_status.open], [41, 2, 24, 2]);
   assert.deepEqual(stats.by.kind, [{ value: "io::Error", occurrences: 1 }]);
-  assert.equal(stats.series.at(-1).by_severity.critical ?? stats.series.at(-2).by_severity.critical, 1);
+  // It may have been in the hour before this one.
+  const critical = stats.series.slice(-2).map(({ by_severity }) => by_severity.critical ?? 0);
+  assert.equal(critical[0] + critical[1], 1);
   assert.deepEqual(stats.growing.map(({ service }) => service), ["feed", "feed"]);
   const wrong = await (await fetch(`${server.url}/api/v1/stats?range=1y`)).json();
   assert.equal(wrong.error.fields[0].field, "range");

@@ -28,6 +28,9 @@ const PER_ROUND: usize = 500;
 /// Rules of other servers are noticed after so long.
 const RULES_KEPT: Duration = Duration::from_secs(5);
 
+/// An occurrence is compared with thresholds so long after it at most; a backlog is not an alarm.
+const LATE: SignedDuration = SignedDuration::from_mins(5);
+
 /// How often what was told long ago is forgotten.
 const SWEEP_EVERY: Duration = Duration::from_secs(3_600);
 
@@ -143,7 +146,10 @@ impl Rounds {
             return Some(Addition { item: Item::new(event, issue, None, now), told: None });
         }
         let threshold = rule.threshold?;
-        if threshold.per.count(hour_of(now), &issue.hours) < threshold.count {
+        // What happened just before the hour is full is looked at just after.
+        let is_fresh = now.duration_since(issue.last_seen).abs() < LATE;
+        let hour = hour_of(if is_fresh { issue.last_seen } else { now });
+        if threshold.per.count(hour, &issue.hours) < threshold.count {
             return None;
         }
         let id = told_id(rule, &issue.id);

@@ -80,7 +80,7 @@ scenario("the list", async ({ page }) => {
 
 scenario("the list with a filter, news and the sheet of keys", async ({ server, page }) => {
   await openListening(page, "/issues?status=all&tag=region%3Aeu");
-  await server.accept({ title: "news", service: "orders" });
+  await server.accept({ title: "news", service: "orders", tags: ["region:eu"] });
   await banner(page).getByText("1 new issue").waitFor();
   await page.keyboard.press("?");
   await page.getByRole("dialog").waitFor();

@@ -14,14 +14,14 @@ use super::{
     keys::{Keys, Refused},
     people::{Directory, People},
     provider::{Arrival, Provider, ProviderError},
-    sessions::{Sessions, sweep},
+    sessions::Sessions,
     token,
     users::{User, Users},
 };
 use crate::{
     config::LoginConfig,
     domain::Permission,
-    store::{Expect, Field, Fields, IssueStore, Kind, Record, RecordWrite, StoreError},
+    store::{Expect, Field, Fields, IssueStore, Kind, Record, RecordWrite, StoreError, sweep_records},
 };
 
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
@@ -214,7 +214,7 @@ impl Login {
     pub async fn sweep(&self, now: Timestamp) -> Result<(), StoreError> {
         self.sessions.sweep(now).await?;
         self.audit.sweep(now).await?;
-        sweep(&*self.store, Kind::Login, |record| is_over(record, now)).await
+        sweep_records(&*self.store, Kind::Login, |record| is_over(record, now)).await
     }
 }
 

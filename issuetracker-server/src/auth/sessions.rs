@@ -11,16 +11,15 @@ use super::{
     token,
     users::{User, Users},
 };
-use crate::store::{Expect, Field, Fields, IssueStore, Kind, Record, RecordQuery, RecordWrite, StoreError};
+use crate::store::{
+    Expect, Field, Fields, IssueStore, Kind, Record, RecordQuery, RecordWrite, StoreError, sweep_records,
+};
 
 /// That a session is in use is noted so often, not with each request.
 const NOTED_EVERY: Duration = Duration::from_secs(60);
 
 /// What a browser says of itself is kept up to here.
 const MAX_AGENT_CHARS: usize = 200;
-
-/// How many records are looked at in one step of sweeping.
-const SWEEP_STEP: usize = 500;
 
 /// The most sessions of one user that are shown.
 const MAX_SHOWN: usize = 200;
@@ -191,32 +190,7 @@ impl Sessions {
 
     /// Deletes sessions that have ended by themselves.
     pub(crate) async fn sweep(&self, now: Timestamp) -> Result<(), StoreError> {
-        sweep(&*self.store, Kind::Session, |record| !self.is_valid(record, now)).await
-    }
-}
-
-/// Deletes the records of a kind that are over.
-pub(super) async fn sweep(
-    store: &dyn IssueStore,
-    kind: Kind,
-    is_over: impl Fn(&Record) -> bool,
-) -> Result<(), StoreError> {
-    let mut after: Option<String> = None;
-    loop {
-        let query = RecordQuery { kind, equals: None, after: after.as_deref(), limit: SWEEP_STEP };
-        let records = store.records(query).await?;
-        for record in records.iter().filter(|record| is_over(record)) {
-            let delete = RecordWrite::delete(kind, &record.id, Expect::Version(record.version));
-            match store.write_records(vec![delete]).await {
-                // In use after all.
-                Ok(()) | Err(StoreError::Conflict) => (),
-                Err(error) => return Err(error),
-            }
-        }
-        match records.into_iter().nth(SWEEP_STEP - 1) {
-            Some(last) => after = Some(last.id),
-            None => return Ok(()),
-        }
+        sweep_records(&*self.store, Kind::Session, |record| !self.is_valid(record, now)).await
     }
 }
 

@@ -1,12 +1,7 @@
 //! The Kafka side of the configuration: topics, group, and how the brokers are spoken to. Checked here, in the words of
 //! our own variables; what librdkafka calls it is in [`kafka`](crate::kafka).
 
-use std::{
-    fmt,
-    fs::{self, File},
-    path::PathBuf,
-    time::Duration,
-};
+use std::{fmt, fs::File, path::PathBuf, time::Duration};
 
 use super::variables::Variables;
 
@@ -124,7 +119,7 @@ fn security(variables: &mut Variables) -> KafkaSecurity {
         protocol: protocol.to_ascii_lowercase(),
         sasl_mechanism: variables.text("KAFKA_SASL_MECHANISM"),
         sasl_username: variables.text("KAFKA_SASL_USERNAME"),
-        sasl_password: password(variables),
+        sasl_password: variables.secret("KAFKA_SASL_PASSWORD", "KAFKA_SASL_PASSWORD_FILE"),
         ssl_ca_file: variables.text("KAFKA_SSL_CA_FILE").map(PathBuf::from),
         ssl_certificate_file: variables.text("KAFKA_SSL_CERTIFICATE_FILE").map(PathBuf::from),
         ssl_key_file: variables.text("KAFKA_SSL_KEY_FILE").map(PathBuf::from),
@@ -175,22 +170,6 @@ fn security(variables: &mut Variables) -> KafkaSecurity {
     security
 }
 
-/// The password, from a variable or from a file as orchestrators mount secrets.
-fn password(variables: &mut Variables) -> Option<Secret> {
-    let (text, file) = (variables.text("KAFKA_SASL_PASSWORD"), variables.text("KAFKA_SASL_PASSWORD_FILE"));
-    if text.is_some() && file.is_some() {
-        variables.problem("KAFKA_SASL_PASSWORD_FILE", "set either this or KAFKA_SASL_PASSWORD");
-    }
-    let mut from_file = |path: String| match fs::read_to_string(&path) {
-        Ok(text) => Some(text.trim_end_matches(['\r', '\n']).to_owned()),
-        Err(error) => {
-            variables.problem("KAFKA_SASL_PASSWORD_FILE", &format!("{path} cannot be read: {error}"));
-            None
-        }
-    };
-    text.or_else(|| from_file(file?)).map(Secret)
-}
-
 #[cfg(test)]
 #[cfg(feature = "kafka")]
 mod tests {
@@ -235,7 +214,7 @@ mod tests {
     #[test]
     fn a_password_is_read_from_its_file_and_shown_nowhere() {
         let file = tempfile::NamedTempFile::new().unwrap();
-        fs::write(file.path(), "hunter2\n").unwrap();
+        std::fs::write(file.path(), "hunter2\n").unwrap();
         let kafka = read(&[
             ("SECURITY_PROTOCOL", "SASL_PLAINTEXT"),
             ("SASL_MECHANISM", "PLAIN"),

@@ -1,14 +1,9 @@
 //! How people are notified: the mail server, and internal hosts that messages may go to.
 
-use std::{fs::File, io::Read};
-
 use lettre::message::Mailbox;
 use reqwest::Url;
 
-use super::{Secret, login::is_this_machine, private, variables::Variables};
-
-/// No password is longer.
-const MAX_PASSWORD_BYTES: u64 = 4 * 1024;
+use super::{Secret, login::is_this_machine, variables::Variables};
 
 /// How people are notified.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -74,7 +69,7 @@ pub(super) fn read(variables: &mut Variables) -> NotifyConfig {
 fn mail(variables: &mut Variables) -> Option<MailConfig> {
     let (url, from) = (variables.text("SMTP_URL"), variables.text("SMTP_FROM"));
     let username = variables.text("SMTP_USERNAME");
-    let password = password(variables);
+    let password = variables.secret("SMTP_PASSWORD", "SMTP_PASSWORD_FILE");
     let Some(url) = url else {
         if from.is_some() || username.is_some() || password.is_some() {
             variables.problem("SMTP_URL", "is missing; for example smtps://smtp.example.com");
@@ -116,31 +111,6 @@ fn mail(variables: &mut Variables) -> Option<MailConfig> {
     };
     let host = url.host_str()?.trim_start_matches('[').trim_end_matches(']').to_owned();
     Some(MailConfig { host, port: url.port(), security, credentials, from })
-}
-
-fn password(variables: &mut Variables) -> Option<Secret> {
-    let (text, file) = (variables.text("SMTP_PASSWORD"), variables.text("SMTP_PASSWORD_FILE"));
-    if text.is_some() && file.is_some() {
-        variables.problem("SMTP_PASSWORD_FILE", "set either this or ISSUETRACKER_SMTP_PASSWORD");
-    }
-    let read = |path: &str| {
-        let file = File::open(path).map_err(|error| error.to_string())?;
-        private::check(&file)?;
-        let mut text = String::new();
-        file.take(MAX_PASSWORD_BYTES).read_to_string(&mut text).map_err(|error| error.to_string())?;
-        Ok::<_, String>(text.trim_end_matches(['\r', '\n']).to_owned())
-    };
-    let text = match (text, file) {
-        (None, Some(path)) => match read(&path) {
-            Ok(text) => Some(text),
-            Err(error) => {
-                variables.problem("SMTP_PASSWORD_FILE", &format!("{path}: {error}"));
-                None
-            }
-        },
-        (text, _) => text,
-    };
-    text.map(Secret)
 }
 
 #[cfg(test)]

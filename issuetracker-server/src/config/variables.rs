@@ -1,8 +1,8 @@
 //! The variables as they were found, each read once, with the problems that came up.
 
-use std::{collections::BTreeMap, str::FromStr};
+use std::{collections::BTreeMap, fs, str::FromStr};
 
-use super::{Config, ConfigErrors};
+use super::{Config, ConfigErrors, Secret};
 
 const PREFIX: &str = "ISSUETRACKER_";
 
@@ -79,6 +79,25 @@ impl Variables {
             self.problem(name, expected);
         }
         parsed
+    }
+
+    /// A secret: the value itself, or the file that has it, as orchestrators mount it.
+    pub(super) fn secret(&mut self, name: &'static str, file_name: &'static str) -> Option<Secret> {
+        let (text, path) = (self.text(name), self.text(file_name));
+        if text.is_some() && path.is_some() {
+            self.problem(file_name, &format!("set either this or {PREFIX}{name}"));
+        }
+        let text = match (text, path) {
+            (None, Some(path)) => match fs::read_to_string(&path) {
+                Ok(text) => Some(text.trim_end_matches(['\r', '\n']).to_owned()),
+                Err(error) => {
+                    self.problem(file_name, &format!("{path} cannot be read: {error}"));
+                    None
+                }
+            },
+            (text, _) => text,
+        };
+        text.map(Secret)
     }
 
     pub(super) fn problem(&mut self, name: &str, what: &str) {

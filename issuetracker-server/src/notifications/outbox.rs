@@ -9,7 +9,9 @@ use super::{
     message::{Item, MAX_ITEMS, Message},
     rule::Rule,
 };
-use crate::store::{Expect, Field, Fields, IssueStore, Kind, Record, RecordQuery, RecordWrite, StoreError};
+use crate::store::{
+    Expect, Field, Fields, IssueStore, Kind, Record, RecordQuery, RecordWrite, StoreError, sweep_records,
+};
 
 /// What happens shortly after the first thing is told with it.
 const GATHER: SignedDuration = SignedDuration::from_secs(2);
@@ -266,21 +268,7 @@ impl Outboxes {
     /// Forgets what was told so long ago that no cool-down can ask for it.
     pub(super) async fn sweep(&self, now: Timestamp) -> Result<(), StoreError> {
         let kept = SignedDuration::from_mins(i64::from(super::rule::MAX_COOL_DOWN_MINUTES));
-        let mut after = None;
-        loop {
-            let query = RecordQuery { kind: Kind::Told, equals: None, after: after.as_deref(), limit: 200 };
-            let records = self.store.records(query).await?;
-            let Some(last) = records.last() else { return Ok(()) };
-            after = Some(last.id.clone());
-            let is_old = |record: &&Record| record.time("at").is_none_or(|at| now.duration_since(at) > kept);
-            let old: Vec<RecordWrite> = records
-                .iter()
-                .filter(is_old)
-                .map(|record| RecordWrite::delete(Kind::Told, &record.id, Expect::Anything))
-                .collect();
-            if !old.is_empty() {
-                self.store.write_records(old).await?;
-            }
-        }
+        let is_old = |at: Option<Timestamp>| at.is_none_or(|at| now.duration_since(at) > kept);
+        sweep_records(&*self.store, Kind::Told, |record| is_old(record.time("at"))).await
     }
 }

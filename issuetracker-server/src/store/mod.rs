@@ -21,7 +21,7 @@ pub use self::{
     breakdown::{BREAKDOWN_FACTS, Breakdown, MAX_BREAKDOWN_VALUES},
     issue_shape::IssueShape,
     item::Item,
-    record::{Expect, Field, Fields, Kind, Record, RecordQuery, RecordStore, RecordWrite},
+    record::{Expect, Field, Fields, Kind, Record, RecordQuery, RecordStore, RecordWrite, sweep_records},
 };
 use crate::domain::{
     Activity, ActivityKind, Comment, CommentChange, Filter, Hours, Issue, IssueChange, IssueId, Occurrence,

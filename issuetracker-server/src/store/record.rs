@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use async_trait::async_trait;
 use jiff::Timestamp;
 
-use super::StoreError;
+use super::{IssueStore, StoreError};
 
 /// What a record is. Each is a collection or a part of a table of its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -152,4 +152,35 @@ pub trait RecordStore: Send + Sync {
 
     /// Writes all or nothing; [`StoreError::Conflict`] if a condition does not hold, and then nothing was written.
     async fn write_records(&self, writes: Vec<RecordWrite>) -> Result<(), StoreError>;
+}
+
+/// How many records are looked at in one step of sweeping.
+const SWEEP_STEP: usize = 500;
+
+/// Deletes the records of a kind that are over; what is written meanwhile stays.
+///
+/// # Errors
+/// Those of the store; the next time does the rest.
+pub async fn sweep_records(
+    store: &dyn IssueStore,
+    kind: Kind,
+    is_over: impl Fn(&Record) -> bool,
+) -> Result<(), StoreError> {
+    let mut after: Option<String> = None;
+    loop {
+        let query = RecordQuery { kind, equals: None, after: after.as_deref(), limit: SWEEP_STEP };
+        let records = store.records(query).await?;
+        for record in records.iter().filter(|record| is_over(record)) {
+            let delete = RecordWrite::delete(kind, &record.id, Expect::Version(record.version));
+            match store.write_records(vec![delete]).await {
+                // In use after all.
+                Ok(()) | Err(StoreError::Conflict) => (),
+                Err(error) => return Err(error),
+            }
+        }
+        match records.into_iter().nth(SWEEP_STEP - 1) {
+            Some(last) => after = Some(last.id),
+            None => return Ok(()),
+        }
+    }
 }

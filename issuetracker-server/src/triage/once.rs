@@ -9,14 +9,11 @@ use uuid::Uuid;
 use super::TriageError;
 use crate::{
     domain::hex,
-    store::{Expect, Field, Fields, IssueStore, Kind, RecordQuery, RecordWrite, StoreError},
+    store::{Expect, Field, Fields, IssueStore, Kind, RecordWrite, StoreError, sweep_records},
 };
 
 /// Names are remembered for so long: a day less than the ids of events are.
 const KEPT: SignedDuration = SignedDuration::from_hours(13 * 24);
-
-/// How many records one step of sweeping looks at.
-const SWEEP_STEP: usize = 200;
 
 /// A request that has a name.
 #[derive(Debug, Clone, Copy)]
@@ -68,20 +65,6 @@ impl Once<'_> {
 /// # Errors
 /// Those of the store; the next time does the rest.
 pub async fn sweep(store: &dyn IssueStore, now: Timestamp) -> Result<(), StoreError> {
-    let mut after = None;
-    loop {
-        let query = RecordQuery { kind: Kind::Once, equals: None, after: after.as_deref(), limit: SWEEP_STEP };
-        let records = store.records(query).await?;
-        let Some(last) = records.last() else { return Ok(()) };
-        after = Some(last.id.clone());
-        let is_old = |at: Option<Timestamp>| at.is_none_or(|at| now.duration_since(at) > KEPT);
-        let old: Vec<RecordWrite> = records
-            .iter()
-            .filter(|record| is_old(record.time("at")))
-            .map(|record| RecordWrite::delete(Kind::Once, &record.id, Expect::Anything))
-            .collect();
-        if !old.is_empty() {
-            store.write_records(old).await?;
-        }
-    }
+    let is_old = |at: Option<Timestamp>| at.is_none_or(|at| now.duration_since(at) > KEPT);
+    sweep_records(store, Kind::Once, |record| is_old(record.time("at"))).await
 }

@@ -51,7 +51,7 @@ pub(super) fn refuse_stranger(request: &Request) -> Option<Response> {
         let next = request.uri().path_and_query().map_or("/", |next| next.as_str());
         return Some(Redirect::to(&format!("/login?{}", query_string(&[("next", next)]))).into_response());
     }
-    Some(Problem::new(StatusCode::UNAUTHORIZED, "unauthenticated", "Log in first.").into_response())
+    Some(Problem::unauthenticated().into_response())
 }
 
 /// What is served to everybody.

@@ -72,6 +72,12 @@ impl Problem {
         Self { fields, ..Self::bad_request("invalid_field", message) }
     }
 
+    /// Nobody is logged in, and no key is shown.
+    pub(crate) fn unauthenticated() -> Self {
+        let message = "Log in first; a service shows its key: `Authorization: Bearer itk_…`.";
+        Self::new(StatusCode::UNAUTHORIZED, "unauthenticated", message)
+    }
+
     pub(crate) fn not_found(what: &str) -> Self {
         Self::new(StatusCode::NOT_FOUND, "not_found", format!("There is no such {what}."))
     }

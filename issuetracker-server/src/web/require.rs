@@ -48,11 +48,7 @@ impl<A: Asks, S: Sync> FromRequestParts<S> for Require<A> {
 
     async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, Problem> {
         let Some(principal) = parts.extensions.get::<Principal>() else {
-            return Err(Problem::new(
-                StatusCode::UNAUTHORIZED,
-                "unauthenticated",
-                "Log in first; a service shows its key: `Authorization: Bearer itk_…`.",
-            ));
+            return Err(Problem::unauthenticated());
         };
         if !principal.may(A::PERMISSION) {
             let message = format!("The role {} may not do this.", principal.role.as_str());

@@ -1,10 +1,8 @@
 //! Connections that send too little, too slowly or too much.
 
 use std::{
-    fs,
     io::{Read as _, Write as _},
     net::TcpStream,
-    os::unix::fs::PermissionsExt as _,
     time::{Duration, Instant},
 };
 
@@ -70,20 +68,9 @@ fn a_head_without_end_is_refused() {
 #[test]
 fn who_is_known_has_a_budget_of_their_own() {
     let place = Place::new();
-    let file = place.path().join("client.json");
-    fs::write(&file, r#"{"web": {"client_id": "id", "client_secret": "hush"}}"#).unwrap();
-    fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).unwrap();
-    let variables = [
-        ("ISSUETRACKER_OIDC_ISSUER", "http://127.0.0.1:1"),
-        ("ISSUETRACKER_OIDC_CREDENTIALS_FILE", "client.json"),
-        ("ISSUETRACKER_HTTP_REQUESTS_PER_MINUTE", "2"),
-    ];
-    let key = |service: &str| {
-        let created = place.run(&variables, &["keys", "create", service]);
-        assert!(created.status.success(), "{}", String::from_utf8_lossy(&created.stderr));
-        format!("Bearer {}", String::from_utf8(created.stdout).unwrap().trim())
-    };
-    let keys = ["newsfeed", "billing"].map(key);
+    let [issuer, credentials] = place.login();
+    let variables = [issuer, credentials, ("ISSUETRACKER_HTTP_REQUESTS_PER_MINUTE", "2")];
+    let keys = ["newsfeed", "billing"].map(|service| format!("Bearer {}", place.key(&variables, service)));
     let server = place.start(&variables);
     let ask = |authorization: &str| {
         let headers = [("authorization", authorization)];
@@ -92,6 +79,8 @@ fn who_is_known_has_a_budget_of_their_own() {
     for key in &keys {
         assert_eq!([ask(key), ask(key), ask(key)], [202, 202, 429], "all of them come from one address");
     }
-    assert_eq!(["Bearer itk_x", "Bearer itk_x", "Bearer itk_x"].map(ask), [401, 401, 429], "a wrong key is nobody");
+    let message = server.get("/api/v1/issues").problem(401, "unauthenticated");
+    assert!(message.contains("Bearer itk_"), "{message}");
+    assert_eq!(["Bearer itk_x", "Bearer itk_x"].map(ask), [401, 429], "a wrong key is nobody");
     server.get("/readyz").expect(200);
 }

@@ -1,7 +1,7 @@
 //! Every route and every role: the list of routes is read from where they are declared, so a new one fails here until it
 //! has a row.
 
-use std::{collections::BTreeSet, fs, io::Read as _, os::unix::fs::PermissionsExt as _};
+use std::{collections::BTreeSet, io::Read as _};
 
 use issuetracker_server::store::{Expect, Field, Fields, Kind, RecordStore as _, RecordWrite, embedded::EmbeddedStore};
 use jiff::Timestamp;
@@ -125,18 +125,9 @@ fn digest(text: &str) -> String {
 impl Everybody {
     fn new() -> Self {
         let place = Place::new();
-        let file = place.path().join("client.json");
-        fs::write(&file, r#"{"web": {"client_id": "id", "client_secret": "hush"}}"#).unwrap();
-        fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).unwrap();
-        // Nobody listens there: the provider is not part of this test.
-        let variables = [
-            ("ISSUETRACKER_OIDC_ISSUER", "http://127.0.0.1:1"),
-            ("ISSUETRACKER_OIDC_CREDENTIALS_FILE", "client.json"),
-            ("ISSUETRACKER_HTTP_REQUESTS_PER_MINUTE", "0"),
-        ];
-        let created = place.run(&variables, &["keys", "create", "newsfeed"]);
-        assert!(created.status.success(), "{}", String::from_utf8_lossy(&created.stderr));
-        let key = String::from_utf8(created.stdout).unwrap().trim().to_owned();
+        let [issuer, credentials] = place.login();
+        let variables = [issuer, credentials, ("ISSUETRACKER_HTTP_REQUESTS_PER_MINUTE", "0")];
+        let key = place.key(&variables, "newsfeed");
         let server = place.start(&variables);
         let store = EmbeddedStore::open(&place.path().join("issues.sqlite")).unwrap();
         Self { server, store, key, _place: place }

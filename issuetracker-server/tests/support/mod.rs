@@ -57,6 +57,21 @@ impl Place {
         Self { directory: tempfile::tempdir().unwrap(), servers: AtomicU32::new(0) }
     }
 
+    /// The variables of a server with login, and the file that they name. Nobody listens where the provider should be.
+    pub(crate) fn login(&self) -> [(&'static str, &'static str); 2] {
+        let file = self.path().join("client.json");
+        std::fs::write(&file, r#"{"web": {"client_id": "id", "client_secret": "hush"}}"#).unwrap();
+        std::fs::set_permissions(&file, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
+        [("ISSUETRACKER_OIDC_ISSUER", "http://127.0.0.1:1"), ("ISSUETRACKER_OIDC_CREDENTIALS_FILE", "client.json")]
+    }
+
+    /// A new key of a service.
+    pub(crate) fn key(&self, variables: &[(&str, &str)], service: &str) -> String {
+        let created = self.run(variables, &["keys", "create", service]);
+        assert!(created.status.success(), "{}", String::from_utf8_lossy(&created.stderr));
+        String::from_utf8(created.stdout).unwrap().trim().to_owned()
+    }
+
     pub(crate) fn path(&self) -> &Path {
         self.directory.path()
     }

@@ -4,13 +4,12 @@ use axum::{Json, extract::State, http::Uri};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{Answer, page_of};
+use super::{Answer, next_by_id, page_of};
 use crate::{
     auth::{Action, Entry},
-    store::Cursor,
     triage::invalid,
     web::{
-        WebState, cursor,
+        WebState,
         problem::Problem,
         require::{Require, permission},
     },
@@ -54,8 +53,7 @@ pub(crate) async fn list(State(state): State<WebState>, _: Require<permission::R
     let (after, limit) = page_of(&uri)?;
     let params = AuditParams::of(&uri)?;
     let entries = state.audit.list(params.only()?, after.as_ref().map(|after| after.id.as_str()), limit + 1).await?;
-    let next = (entries.len() > limit).then(|| entries.get(limit - 1)).flatten();
-    let next = next.map(|last| cursor::encode(&Cursor { key: 0, id: last.id.clone() }));
+    let next = next_by_id(&entries, limit, |last| &last.id);
     let shown: Vec<Value> = entries.iter().take(limit).map(shape).collect();
     Ok(Json(json!({"entries": shown, "next_cursor": next})))
 }

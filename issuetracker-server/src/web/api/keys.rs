@@ -9,13 +9,12 @@ use axum::{
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use super::{Answer, body::Body, page_of};
+use super::{Answer, body::Body, next_by_id, page_of};
 use crate::{
     auth::{Key, Keys},
-    store::Cursor,
     triage::invalid,
     web::{
-        WebState, cursor,
+        WebState,
         problem::Problem,
         require::{Require, permission},
     },
@@ -26,8 +25,7 @@ pub(crate) async fn list(State(state): State<WebState>, _: Require<permission::M
     let (after, limit) = page_of(&uri)?;
     let Some(login) = &state.login else { return Ok(Json(json!({"keys": [], "next_cursor": null}))) };
     let keys = login.keys.list(after.as_ref().map(|after| after.id.as_str()), limit + 1).await?;
-    let next = (keys.len() > limit).then(|| keys.get(limit - 1)).flatten();
-    let next = next.map(|last| cursor::encode(&Cursor { key: 0, id: last.id.clone() }));
+    let next = next_by_id(&keys, limit, |last| &last.id);
     let shown: Vec<Value> = keys.iter().take(limit).map(shape).collect();
     Ok(Json(json!({"keys": shown, "next_cursor": next})))
 }

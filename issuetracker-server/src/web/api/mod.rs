@@ -86,6 +86,12 @@ pub(crate) fn page_of(uri: &Uri) -> Result<(Option<Cursor>, usize), Problem> {
     }
 }
 
+/// The cursor after a page of things in the order of their ids, of which one more was read than is shown.
+fn next_by_id<T>(read: &[T], limit: usize, id: impl Fn(&T) -> &str) -> Option<String> {
+    let last = (read.len() > limit).then(|| read.get(limit - 1)).flatten()?;
+    Some(cursor::encode(&Cursor { key: 0, id: id(last).to_owned() }))
+}
+
 /// The name of a request that makes something once: `Idempotency-Key`.
 fn once_of<'a>(headers: &'a HeaderMap, body: &'a [u8]) -> Result<Option<Once<'a>>, Problem> {
     let Some(key) = headers.get("idempotency-key") else { return Ok(None) };

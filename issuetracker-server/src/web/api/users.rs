@@ -8,12 +8,11 @@ use axum::{
 };
 use serde_json::{Value, json};
 
-use super::{Answer, body::Body, page_of};
+use super::{Answer, body::Body, next_by_id, page_of};
 use crate::{
     auth::{Login, User, UserChange},
-    store::Cursor,
     web::{
-        WebState, cursor,
+        WebState,
         problem::Problem,
         require::{Require, permission},
     },
@@ -47,8 +46,7 @@ pub(crate) async fn list(State(state): State<WebState>, _: Require<permission::M
     let (after, limit) = page_of(&uri)?;
     let Some(login) = &state.login else { return Ok(Json(json!({"users": [], "next_cursor": null}))) };
     let users = login.users.list(after.as_ref().map(|after| after.id.as_str()), limit + 1).await?;
-    let next = (users.len() > limit).then(|| users.get(limit - 1)).flatten();
-    let next = next.map(|last| cursor::encode(&Cursor { key: 0, id: last.uid.clone() }));
+    let next = next_by_id(&users, limit, |last| &last.uid);
     let shown: Vec<Value> = users.iter().take(limit).map(shape).collect();
     Ok(Json(json!({"users": shown, "next_cursor": next})))
 }

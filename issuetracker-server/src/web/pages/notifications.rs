@@ -4,6 +4,7 @@
 use axum::{
     Form,
     extract::{Path, State, rejection::FormRejection},
+    http::StatusCode,
     response::{IntoResponse, Redirect, Response},
 };
 use jiff::Timestamp;
@@ -121,7 +122,7 @@ pub(crate) async fn create(
         Ok(rule) => saved(&state, &principal, &rule, rule.secret.is_some()).await,
         Err(RuleError::Invalid(wrong)) => {
             let form = typed.view(&state, None, wrong);
-            Ok(render(&state, &principal, form, Notice::default()).await.into_response())
+            Ok((StatusCode::BAD_REQUEST, render(&state, &principal, form, Notice::default()).await?).into_response())
         }
         Err(error) => Err(error.into()),
     }
@@ -144,7 +145,7 @@ pub(crate) async fn change(
         Ok(rule) => saved(&state, &principal, &rule, before.secret.is_none() && rule.secret.is_some()).await,
         Err(RuleError::Invalid(wrong)) => {
             let form = typed.view(&state, Some(&before), wrong);
-            Ok(render(&state, &principal, form, Notice::default()).await.into_response())
+            Ok((StatusCode::BAD_REQUEST, render(&state, &principal, form, Notice::default()).await?).into_response())
         }
         Err(error) => Err(error.into()),
     }

@@ -12,7 +12,7 @@ use super::{
     users::Users,
 };
 use crate::{
-    domain::{Role, clean},
+    domain::{Role, clean, to_micros},
     store::{Expect, Field, Fields, IssueStore, Kind, Record, RecordQuery, RecordWrite, StoreError},
 };
 
@@ -125,7 +125,7 @@ impl Keys {
         by: &Principal,
         now: Timestamp,
     ) -> Result<(Key, String), KeyError> {
-        let service = service.trim();
+        let (service, now) = (service.trim(), to_micros(now));
         if service.is_empty()
             || service.chars().count() > MAX_SERVICE_CHARS
             || service.contains(char::is_control)

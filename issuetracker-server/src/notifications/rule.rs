@@ -8,7 +8,7 @@ use super::message::Event;
 use crate::{
     auth::{Principal, random_secret},
     config::Secret,
-    domain::{Filter, Period, clean},
+    domain::{Filter, Period, clean, to_micros},
     store::{Field, Fields, Record},
     triage::{InvalidField, invalid},
 };
@@ -261,7 +261,7 @@ impl Draft {
             every_minutes: 5,
             is_active: true,
             created_by: by.user_id.clone(),
-            created_at: Some(now),
+            created_at: Some(to_micros(now)),
             version: 0,
         })
     }

@@ -64,7 +64,7 @@ async function until(what, found) {
 const hookUrl = () => `http://127.0.0.1:${hooks.address().port}/services/T0/s3cr3t`;
 const create = (page) => page.getByRole("button", { name: "Create rule" });
 
-scenario("a rule is made with what is missing said, and its test arrives in Slack", async ({ page }) => {
+scenario("a rule is made with what is missing said, and its test arrives in Slack", async ({ page, watch }) => {
   await page.goto("/issues");
   await leadingAway(page, () => page.getByRole("link", { name: "Notifications" }).click());
   assert.equal(path(page), "/notifications");
@@ -73,13 +73,15 @@ scenario("a rule is made with what is missing said, and its test arrives in Slac
   await page.getByLabel("Name").fill("On call");
   await page.getByLabel("Where").fill("http://hooks.slack.com/services/x");
   await page.getByLabel("Only these issues").fill("colour:red");
-  await leadingAway(page, () => create(page).click());
+  const refused = await leadingAway(page, () => create(page).click());
+  assert.equal(refused.status(), 400);
   const wrong = await page.getByRole("alert").innerText();
   assert.match(wrong, /Only these issues: .*colour/);
   assert.equal(await page.getByLabel("Name").inputValue(), "On call", "what was typed is there");
   await page.getByLabel("Only these issues").fill("service:newsfeed");
   await leadingAway(page, () => create(page).click());
   assert.match(await page.getByRole("alert").innerText(), /Where: expected https/);
+  watch.expect(/status of 400/);
   await page.getByLabel("Where").fill(hookUrl());
   await page.getByLabel("Pause").fill("0");
   await leadingAway(page, () => create(page).click());

@@ -111,6 +111,10 @@ pub fn redact(bytes: &[u8]) {
     let redactor = Redactor::default();
     let once = redactor.text(&text).into_owned();
     assert_eq!(redactor.text(&once), once, "of {text:?}");
+    // A fuzzer learns the word, and may put it where it is no secret.
+    if text.contains(SECRET) {
+        return;
+    }
     let middle = text.floor_char_boundary(text.len() / 2);
     let (before, after) = text.split_at(middle);
     for planted in
